@@ -1,0 +1,36 @@
+# Every library that jouleline links. With JL_STATIC each is taken as an archive, so that the
+# binary needs nothing but glibc where it runs.
+find_package(PkgConfig REQUIRED)
+find_package(Threads REQUIRED)
+
+function(jl_dependency name pkg)
+    pkg_check_modules(${name}_pc REQUIRED ${pkg})
+    add_library(dep_${name} INTERFACE)
+    target_include_directories(dep_${name} SYSTEM INTERFACE ${${name}_pc_INCLUDE_DIRS})
+    if(JL_STATIC)
+        set(libs "")
+        foreach(lib IN LISTS ${name}_pc_STATIC_LIBRARIES)
+            if(lib MATCHES "^(m|dl|pthread|rt|c)$")
+                list(APPEND libs ${lib})
+                continue()
+            endif()
+            find_library(${name}_${lib}_archive lib${lib}.a HINTS ${${name}_pc_STATIC_LIBRARY_DIRS} REQUIRED)
+            list(APPEND libs ${${name}_${lib}_archive})
+        endforeach()
+        target_link_libraries(dep_${name} INTERFACE ${libs})
+    else()
+        target_link_directories(dep_${name} INTERFACE ${${name}_pc_LIBRARY_DIRS})
+        target_link_libraries(dep_${name} INTERFACE ${${name}_pc_LIBRARIES})
+    endif()
+endfunction()
+
+jl_dependency(sqlite sqlite3)
+jl_dependency(jansson jansson)
+jl_dependency(yaml yaml-0.1)
+jl_dependency(xxhash libxxhash)
+jl_dependency(turbojpeg libturbojpeg)
+jl_dependency(png libpng)
+
+add_library(deps INTERFACE)
+target_link_libraries(deps INTERFACE dep_sqlite dep_jansson dep_yaml dep_xxhash dep_turbojpeg
+    dep_png Threads::Threads ${CMAKE_DL_LIBS} m)

@@ -1,0 +1,20 @@
+# jl_layer(NAME LOWER...): all sources under src/NAME as one static library.
+function(jl_layer name)
+    file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/${name}/*.c)
+    if(NOT sources)
+        add_library(jl_${name} INTERFACE)
+        set(scope INTERFACE)
+    else()
+        add_library(jl_${name} STATIC ${sources})
+        set(scope PUBLIC)
+    endif()
+    list(TRANSFORM ARGN PREPEND jl_ OUTPUT_VARIABLE lower)
+    target_link_libraries(jl_${name} ${scope} ${lower} jl_flags deps)
+endfunction()
+
+# jl_program(NAME FOLDER LAYER): an executable from one folder.
+function(jl_program name folder layer)
+    file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/${folder}/*.c)
+    add_executable(${name} ${sources})
+    target_link_libraries(${name} PRIVATE jl_${layer})
+endfunction()

@@ -1,0 +1,135 @@
+#include "base/arena.h"
+#include "base/dl.h"
+#include "base/rng.h"
+#include "base/str.h"
+#include "jouleline/clock.h"
+#include "jouleline/dtype.h"
+#include "jouleline/error.h"
+
+#include <errno.h>
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+static void error_keeps_code_and_context(void **state)
+{
+    (void)state;
+    jl_error err = {0};
+    assert_int_equal(jl_fail(&err, JL_ERR_FORMAT, "byte %d", 7), JL_ERR_FORMAT);
+    assert_int_equal(jl_prefix(&err, "model %s", "a.onnx"), JL_ERR_FORMAT);
+    assert_string_equal(err.msg, "model a.onnx: byte 7");
+    errno = ENOENT;
+    jl_fail_errno(&err, JL_ERR_IO, "open x");
+    assert_string_equal(err.msg, "open x: No such file or directory");
+    assert_int_equal(jl_fail(NULL, JL_ERR_IO, "nobody listens"), JL_ERR_IO);
+}
+
+static void arena_zeroes_aligns_and_refuses_overflow(void **state)
+{
+    (void)state;
+    jl_arena *a = jl_arena_new();
+    for (size_t n = 1; n < 100000; n = n * 3 + 1) {
+        unsigned char *p = jl_arena_alloc(a, n);
+        assert_int_equal((uintptr_t)p % 16, 0);
+        for (size_t i = 0; i < n; i++) assert_int_equal(p[i], 0);
+        memset(p, 255, n);
+    }
+    assert_null(jl_arena_array(a, SIZE_MAX / 2, 3));
+    assert_string_equal(jl_arena_printf(a, "%s-%d", "x", 3), "x-3");
+    jl_arena_free(a);
+}
+
+static void every_half_survives_a_round_trip(void **state)
+{
+    (void)state;
+    uint16_t all[65536], back[65536];
+    static float wide[65536];
+    for (unsigned i = 0; i < 65536; i++) all[i] = (uint16_t)i;
+    jl_floats_from_half(wide, all, 65536);
+    jl_half_from_floats(back, wide, 65536);
+    for (unsigned i = 0; i < 65536; i++) {
+        float one = jl_float_from_half((uint16_t)i);
+        if (isnan(one)) {
+            assert_true(isnan(wide[i]));
+            assert_true(isnan(jl_float_from_half(back[i])));
+            continue;
+        }
+        assert_true(one == wide[i]);
+        assert_int_equal(back[i], i);
+        assert_int_equal(jl_half_from_float(one), i);
+    }
+}
+
+static void rounding_to_half_is_to_nearest_even_and_saturation_is_counted(void **state)
+{
+    (void)state;
+    assert_int_equal(jl_half_from_float(65519.0f), 0x7BFF);
+    assert_int_equal(jl_half_from_float(65520.0f), 0x7C00);
+    assert_int_equal(jl_half_from_float(0x1p-25f), 0);
+    assert_int_equal(jl_half_from_float(0x1.8p-25f), 1);
+    assert_int_equal(jl_half_from_float(2049.0f), jl_half_from_float(2048.0f));
+    assert_int_equal(jl_half_from_float(2051.0f), jl_half_from_float(2052.0f));
+    float in[11] = {1, 70000.0f, -1e9f, INFINITY, 0, 0, 0, 0, 0, 0, 1e6f};
+    uint16_t out[11];
+    assert_int_equal(jl_half_from_floats(out, in, 11), 3);
+    jl_rng r = {1};
+    for (int i = 0; i < 100000; i++) {
+        float f = (float)ldexp(jl_rng_normal(&r), (int)jl_rng_below(&r, 50) - 30), pair[8] = {f};
+        uint16_t fast[8];
+        jl_half_from_floats(fast, pair, 8);
+        assert_int_equal(fast[0], jl_half_from_float(f));
+    }
+}
+
+static void names_are_suggested_when_near(void **state)
+{
+    (void)state;
+    const char *const names[] = {"resnet18", "resnet50", "vgg16"};
+    assert_string_equal(jl_nearest("resent50", names, 3), "resnet50");
+    assert_string_equal(jl_nearest("vg16", names, 3), "vgg16");
+    assert_null(jl_nearest("alexnet", names, 3));
+    assert_int_equal(jl_edit_distance("ab", "ba"), 1);
+}
+
+static void virtual_clock_moves_by_sleeping(void **state)
+{
+    (void)state;
+    jl_virtual_clock v = {100};
+    jl_clock c = jl_clock_virtual(&v);
+    c.sleep_until_ns(c.ctx, 50);
+    assert_int_equal(c.now_ns(c.ctx), 100);
+    c.sleep_until_ns(c.ctx, 250);
+    assert_int_equal(c.now_ns(c.ctx), 250);
+}
+
+static void a_missing_library_or_symbol_is_named(void **state)
+{
+    (void)state;
+    jl_error err = {0};
+    void *handle, *slot;
+    jl_symbol none[] = {{0}};
+    assert_int_equal(jl_dl_open("libnowhere.so.9", none, &handle, &err), JL_ERR_MISSING);
+    assert_non_null(strstr(err.msg, "libnowhere.so.9"));
+    jl_symbol wanted[] = {{"jl_no_such_symbol", &slot, true}, {0}};
+    assert_int_equal(jl_dl_open("libm.so.6", wanted, &handle, &err), JL_ERR_MISSING);
+    assert_non_null(strstr(err.msg, "jl_no_such_symbol"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(error_keeps_code_and_context),
+        cmocka_unit_test(arena_zeroes_aligns_and_refuses_overflow),
+        cmocka_unit_test(every_half_survives_a_round_trip),
+        cmocka_unit_test(rounding_to_half_is_to_nearest_even_and_saturation_is_counted),
+        cmocka_unit_test(names_are_suggested_when_near),
+        cmocka_unit_test(virtual_clock_moves_by_sleeping),
+        cmocka_unit_test(a_missing_library_or_symbol_is_named),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
