@@ -3,7 +3,13 @@
 #ifndef JL_CLI_H
 #define JL_CLI_H
 
-enum { EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_REGRESSION = 3, EXIT_INCONCLUSIVE = 4, EXIT_CELLS = 5 };
+enum {
+    EXIT_FAILED = 1,
+    EXIT_USAGE = 2,
+    EXIT_REGRESSION = 3,
+    EXIT_INCONCLUSIVE = 4,
+    EXIT_CELLS = 5
+};
 
 /* Each takes its own name in argv[0] and returns the process's exit code. */
 

@@ -36,6 +36,7 @@ int main(int argc, char **argv)
     }
     for (size_t i = 0; commands[i].name; i++)
         if (!strcmp(argv[1], commands[i].name)) return commands[i].run(argc - 1, argv + 1);
-    fprintf(stderr, "jouleline: there is no command '%s'; 'jouleline --help' lists them\n", argv[1]);
+    fprintf(stderr, "jouleline: there is no command '%s'; 'jouleline --help' lists them\n",
+            argv[1]);
     return EXIT_USAGE;
 }

@@ -7,15 +7,38 @@
 #include <stdint.h>
 
 typedef enum jl_dtype {
-    JL_UNDEFINED = 0, JL_FLOAT = 1, JL_UINT8 = 2, JL_INT8 = 3, JL_UINT16 = 4, JL_INT16 = 5,
-    JL_INT32 = 6, JL_INT64 = 7, JL_STRING = 8, JL_BOOL = 9, JL_FLOAT16 = 10, JL_DOUBLE = 11,
-    JL_UINT32 = 12, JL_UINT64 = 13, JL_COMPLEX64 = 14, JL_COMPLEX128 = 15, JL_BFLOAT16 = 16,
-    JL_FLOAT8E4M3FN = 17, JL_FLOAT8E4M3FNUZ = 18, JL_FLOAT8E5M2 = 19, JL_FLOAT8E5M2FNUZ = 20,
-    JL_UINT4 = 21, JL_INT4 = 22, JL_FLOAT4E2M1 = 23, JL_FLOAT8E8M0 = 24, JL_UINT2 = 25, JL_INT2 = 26,
+    JL_UNDEFINED = 0,
+    JL_FLOAT = 1,
+    JL_UINT8 = 2,
+    JL_INT8 = 3,
+    JL_UINT16 = 4,
+    JL_INT16 = 5,
+    JL_INT32 = 6,
+    JL_INT64 = 7,
+    JL_STRING = 8,
+    JL_BOOL = 9,
+    JL_FLOAT16 = 10,
+    JL_DOUBLE = 11,
+    JL_UINT32 = 12,
+    JL_UINT64 = 13,
+    JL_COMPLEX64 = 14,
+    JL_COMPLEX128 = 15,
+    JL_BFLOAT16 = 16,
+    JL_FLOAT8E4M3FN = 17,
+    JL_FLOAT8E4M3FNUZ = 18,
+    JL_FLOAT8E5M2 = 19,
+    JL_FLOAT8E5M2FNUZ = 20,
+    JL_UINT4 = 21,
+    JL_INT4 = 22,
+    JL_FLOAT4E2M1 = 23,
+    JL_FLOAT8E8M0 = 24,
+    JL_UINT2 = 25,
+    JL_INT2 = 26,
     JL_DTYPE_COUNT = 27,
 } jl_dtype;
 
-/* Bits of one element; 0 for undefined and string. Types under 8 bits are packed, low bits first. */
+/* Bits of one element; 0 for undefined and string. Types under 8 bits are packed, low bits first.
+ */
 unsigned jl_dtype_bits(jl_dtype t);
 /* "float", "float16", "int64"...; "undefined" for a value outside the enum. */
 const char *jl_dtype_name(jl_dtype t);

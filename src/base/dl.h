@@ -9,7 +9,7 @@
 
 typedef struct jl_symbol {
     const char *name;
-    void **slot;   /* set to the symbol's address, or NULL when it is absent and not required */
+    void **slot; /* set to the symbol's address, or NULL when it is absent and not required */
     bool required;
 } jl_symbol;
 

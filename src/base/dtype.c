@@ -93,7 +93,8 @@ uint16_t jl_half_from_float(float f)
     if (magnitude < 0x33000001u) return (uint16_t)sign;              /* 2^-25 and below */
     uint32_t exponent = magnitude >> 23, mantissa = (magnitude & 0x7FFFFFu) | 0x800000u;
     unsigned shift = exponent < 113 ? 126 - exponent : 13; /* subnormal halves lose more bits */
-    uint32_t kept = mantissa >> shift, rest = mantissa & ((1u << shift) - 1), tie = 1u << (shift - 1);
+    uint32_t kept = mantissa >> shift, rest = mantissa & ((1u << shift) - 1),
+             tie = 1u << (shift - 1);
     if (rest > tie || (rest == tie && (kept & 1))) kept++;
     uint32_t h = exponent < 113 ? kept : ((exponent - 113) << 10) + kept;
     return (uint16_t)(sign | h);
@@ -101,7 +102,8 @@ uint16_t jl_half_from_float(float f)
 
 float jl_float_from_half(uint16_t h)
 {
-    uint32_t sign = (uint32_t)(h & 0x8000u) << 16, exponent = (h >> 10) & 31u, mantissa = h & 0x3FFu;
+    uint32_t sign = (uint32_t)(h & 0x8000u) << 16, exponent = (h >> 10) & 31u,
+             mantissa = h & 0x3FFu;
     uint32_t u;
     if (exponent == 31) {
         u = sign | 0x7F800000u | (mantissa << 13) | (mantissa ? 0x400000u : 0);
@@ -152,7 +154,8 @@ static size_t half_from_floats_plain(uint16_t *to, const float *from, size_t n)
 
 static void floats_from_half_plain(float *to, const uint16_t *from, size_t n)
 {
-    for (size_t i = 0; i < n; i++) to[i] = jl_float_from_half(from[i]);
+    for (size_t i = 0; i < n; i++)
+        to[i] = jl_float_from_half(from[i]);
 }
 
 #if defined(__x86_64__)
@@ -164,8 +167,8 @@ __attribute__((target("avx,f16c"))) static size_t half_from_floats_f16c(uint16_t
         __m256 f = _mm256_loadu_ps(from + i);
         __m128i h = _mm256_cvtps_ph(f, _MM_FROUND_TO_NEAREST_INT);
         _mm_storeu_si128((__m128i *)(void *)(to + i), h);
-        __m128i infinite = _mm_cmpeq_epi16(_mm_and_si128(h, _mm_set1_epi16(0x7FFF)),
-                                           _mm_set1_epi16(0x7C00));
+        __m128i infinite =
+            _mm_cmpeq_epi16(_mm_and_si128(h, _mm_set1_epi16(0x7FFF)), _mm_set1_epi16(0x7C00));
         if (_mm_movemask_epi8(infinite))
             for (size_t k = i; k < i + 8; k++)
                 saturated += (to[k] & 0x7FFFu) == 0x7C00u && finite_bits(from[k]);
@@ -173,12 +176,13 @@ __attribute__((target("avx,f16c"))) static size_t half_from_floats_f16c(uint16_t
     return saturated + half_from_floats_plain(to + i, from + i, n - i);
 }
 
-__attribute__((target("avx,f16c"))) static void floats_from_half_f16c(float *to,
-                                                                      const uint16_t *from, size_t n)
+__attribute__((target("avx,f16c"))) static void
+floats_from_half_f16c(float *to, const uint16_t *from, size_t n)
 {
     size_t i = 0;
     for (; i + 8 <= n; i += 8)
-        _mm256_storeu_ps(to + i, _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(const void *)(from + i))));
+        _mm256_storeu_ps(
+            to + i, _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(const void *)(from + i))));
     floats_from_half_plain(to + i, from + i, n - i);
 }
 #endif

@@ -6,7 +6,8 @@
 uint64_t jl_rng_below(jl_rng *r, uint64_t n)
 {
     uint64_t limit = UINT64_MAX - UINT64_MAX % n, x;
-    do x = jl_rng_next(r);
+    do
+        x = jl_rng_next(r);
     while (x >= limit);
     return x % n;
 }

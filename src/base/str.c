@@ -11,7 +11,8 @@ static bool reserve(jl_buf *b, size_t extra)
     }
     if (b->n + extra + 1 <= b->capacity) return true;
     size_t capacity = b->capacity ? b->capacity : 256;
-    while (capacity < b->n + extra + 1) capacity *= 2;
+    while (capacity < b->n + extra + 1)
+        capacity *= 2;
     char *p = realloc(b->p, capacity);
     if (!p) {
         b->failed = true;
@@ -61,7 +62,8 @@ unsigned jl_edit_distance(const char *a, const char *b)
     size_t na = strlen(a), nb = strlen(b);
     if (na > LONGEST || nb > LONGEST) return (unsigned)(na > nb ? na : nb);
     unsigned rows[3][LONGEST + 1];
-    for (size_t j = 0; j <= nb; j++) rows[0][j] = (unsigned)j;
+    for (size_t j = 0; j <= nb; j++)
+        rows[0][j] = (unsigned)j;
     for (size_t i = 1; i <= na; i++) {
         unsigned *now = rows[i % 3], *up = rows[(i + 2) % 3], *up2 = rows[(i + 1) % 3];
         now[0] = (unsigned)i;

@@ -32,10 +32,10 @@ static inline bool jl_str_is(jl_str a, const char *s)
 }
 
 typedef struct jl_buf {
-    char *p;      /* NULL until the first byte; free with jl_buf_free */
-    size_t n;     /* without the NUL */
+    char *p;  /* NULL until the first byte; free with jl_buf_free */
+    size_t n; /* without the NUL */
     size_t capacity;
-    bool failed;  /* an allocation failed: the content is incomplete */
+    bool failed; /* an allocation failed: the content is incomplete */
 } jl_buf;
 
 void jl_buf_append(jl_buf *b, const void *bytes, size_t n);

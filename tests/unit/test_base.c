@@ -36,7 +36,8 @@ static void arena_zeroes_aligns_and_refuses_overflow(void **state)
     for (size_t n = 1; n < 100000; n = n * 3 + 1) {
         unsigned char *p = jl_arena_alloc(a, n);
         assert_int_equal((uintptr_t)p % 16, 0);
-        for (size_t i = 0; i < n; i++) assert_int_equal(p[i], 0);
+        for (size_t i = 0; i < n; i++)
+            assert_int_equal(p[i], 0);
         memset(p, 255, n);
     }
     assert_null(jl_arena_array(a, SIZE_MAX / 2, 3));
@@ -49,7 +50,8 @@ static void every_half_survives_a_round_trip(void **state)
     (void)state;
     uint16_t all[65536], back[65536];
     static float wide[65536];
-    for (unsigned i = 0; i < 65536; i++) all[i] = (uint16_t)i;
+    for (unsigned i = 0; i < 65536; i++)
+        all[i] = (uint16_t)i;
     jl_floats_from_half(wide, all, 65536);
     jl_half_from_floats(back, wide, 65536);
     for (unsigned i = 0; i < 65536; i++) {
