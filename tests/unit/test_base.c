@@ -1,5 +1,6 @@
 #include "base/arena.h"
 #include "base/dl.h"
+#include "base/map.h"
 #include "base/rng.h"
 #include "base/str.h"
 #include "jouleline/clock.h"
@@ -122,6 +123,26 @@ static void a_missing_library_or_symbol_is_named(void **state)
     assert_non_null(strstr(err.msg, "jl_no_such_symbol"));
 }
 
+static void map_keeps_every_key_while_it_grows(void **state)
+{
+    (void)state;
+    jl_map m = {0};
+    jl_arena *a = jl_arena_new();
+    assert_int_equal(jl_map_get(&m, JL_STR("none yet")), JL_MAP_NONE);
+    for (uint32_t i = 0; i < 10000; i++)
+        assert_true(jl_map_set(&m, jl_str_c(jl_arena_printf(a, "key %u", i)), i));
+    assert_true(jl_map_set(&m, JL_STR("key 77"), 1));
+    assert_true(jl_map_set(&m, JL_STR(""), 2));
+    assert_int_equal(m.count, 10001);
+    for (uint32_t i = 0; i < 10000; i++)
+        assert_int_equal(jl_map_get(&m, jl_str_c(jl_arena_printf(a, "key %u", i))),
+                         i == 77 ? 1 : i);
+    assert_int_equal(jl_map_get(&m, JL_STR("")), 2);
+    assert_int_equal(jl_map_get(&m, JL_STR("key 10000")), JL_MAP_NONE);
+    jl_map_free(&m);
+    jl_arena_free(a);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -129,6 +150,7 @@ int main(void)
         cmocka_unit_test(arena_zeroes_aligns_and_refuses_overflow),
         cmocka_unit_test(every_half_survives_a_round_trip),
         cmocka_unit_test(rounding_to_half_is_to_nearest_even_and_saturation_is_counted),
+        cmocka_unit_test(map_keeps_every_key_while_it_grows),
         cmocka_unit_test(names_are_suggested_when_near),
         cmocka_unit_test(virtual_clock_moves_by_sleeping),
         cmocka_unit_test(a_missing_library_or_symbol_is_named),
