@@ -7,7 +7,8 @@
  * read a model, so the mapping must outlive the messages.
  *
  * Fields that the table does not know are kept as byte spans, in order, and written back.
- * proto2 presence: `has` holds one bit a scalar field for which "absent" and "zero" differ.
+ * proto2 presence: a scalar is written when it is not zero or when its bit in `has` is set (bit k
+ * is field number k); a string when its pointer is not NULL.
  *
  * Source: onnx.proto of ONNX 1.20 (IR version 13). */
 #ifndef JL_MODEL_ONNX_ONNX_H
@@ -229,6 +230,10 @@ int onnx_open(const char *path, onnx_file **file, jl_error *err);
 void onnx_close(onnx_file *file);
 /* The same from bytes that the caller keeps alive; folder may be NULL (no external data). */
 int onnx_decode(const void *bytes, size_t n, jl_arena *arena, onnx_model **model, jl_error *err);
+
+/* A TensorProto on its own, as in the recorded inputs and outputs beside test models. */
+int onnx_decode_tensor(const void *bytes, size_t n, jl_arena *arena, onnx_tensor **tensor,
+                       jl_error *err);
 
 /* The little-endian packed bytes of a dense tensor, wherever they are: a view where the file has
  * them so (raw, float_data, double_data, external), else a copy in the arena. The length is checked against
