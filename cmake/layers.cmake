@@ -12,9 +12,14 @@ function(jl_layer name)
     target_link_libraries(jl_${name} ${scope} ${lower} jl_flags deps)
 endfunction()
 
-# jl_program(NAME FOLDER LAYER): an executable from one folder.
+# jl_program(NAME FOLDER LAYER): an executable from one folder. All but its main.c is a library,
+# jl_FOLDER, so that tests can call it.
 function(jl_program name folder layer)
     file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/${folder}/*.c)
-    add_executable(${name} ${sources})
-    target_link_libraries(${name} PRIVATE jl_${layer})
+    list(REMOVE_ITEM sources ${PROJECT_SOURCE_DIR}/${folder}/main.c)
+    add_library(jl_${folder} STATIC ${sources})
+    target_include_directories(jl_${folder} PUBLIC ${PROJECT_SOURCE_DIR}/${folder})
+    target_link_libraries(jl_${folder} PUBLIC jl_${layer})
+    add_executable(${name} ${PROJECT_SOURCE_DIR}/${folder}/main.c)
+    target_link_libraries(${name} PRIVATE jl_${folder})
 endfunction()
