@@ -8,9 +8,15 @@
 
 #include "jouleline/error.h"
 
-/* Named precisions run in the `matched` regime, JL_NATIVE leaves every library default alone. */
+/* Named precisions run in the `matched` regime; native leaves every library default alone. */
 typedef enum jl_precision {
-    JL_FP32, JL_TF32, JL_FP16, JL_BF16, JL_INT8, JL_NATIVE, JL_PRECISION_COUNT,
+    JL_PRECISION_FP32,
+    JL_PRECISION_TF32,
+    JL_PRECISION_FP16,
+    JL_PRECISION_BF16,
+    JL_PRECISION_INT8,
+    JL_PRECISION_NATIVE,
+    JL_PRECISION_COUNT,
 } jl_precision;
 const char *jl_precision_name(jl_precision p);
 int jl_precision_parse(const char *name, jl_precision *p, jl_error *err);
@@ -26,7 +32,7 @@ typedef struct jl_configuration {
     char provider[24]; /* cpu, cuda, tensorrt, ... */
     jl_precision precision;
     int device;        /* index as the user counts (PCI bus order); 0 when not said */
-    bool device_said;
+    bool device_said;  /* the text held @N */
     size_t option_count;
     jl_option options[JL_MAX_OPTIONS]; /* sorted by key, no key twice */
 } jl_configuration;
@@ -41,6 +47,9 @@ const char *jl_configuration_option(const jl_configuration *c, const char *key);
 /* An option that must be a whole number within [low, high]; `otherwise` when absent. */
 int jl_configuration_int(const jl_configuration *c, const char *key, long low, long high,
                          long otherwise, long *value, jl_error *err);
+/* The same for a number with a fraction. */
+int jl_configuration_double(const jl_configuration *c, const char *key, double low, double high,
+                            double otherwise, double *value, jl_error *err);
 /* An option that must be 0 or 1. */
 int jl_configuration_bool(const jl_configuration *c, const char *key, bool otherwise, bool *value,
                           jl_error *err);

@@ -18,7 +18,24 @@
 /* Rises when the structs below change; a plugin with another number is refused. */
 #define JL_RUNTIME_ABI 1
 
-/* A sink for facts about what was found: name and value, both copied by the sink. */
+/* A sink for facts about what was found: name and value, both copied by the sink. The names that
+ * mean the same in every runtime:
+ *   version, library (its path), build        of the runtime's library
+ *   device, device_uuid                       as jl_device
+ *   regime          matched | native
+ *   threads         of one call; "default" where the library chose and does not tell
+ *   tf32            0 | 1 | default
+ *   conv_search     heuristic | exhaustive | default
+ *   layout          nchw | nhwc | default
+ *   placement       device | host
+ *   optimization    of the graph: off | basic | extended | all | default
+ *   nodes           operators dispatched after the runtime's own optimisation
+ *   nodes_elsewhere of those, how many run on another provider than the one asked for; 0 is good
+ *   elsewhere       which operators those are: "CPU: Shape x2, Gather"
+ *   emulated        why the precision is not what the arithmetic runs in
+ *   simulated       1
+ * Anything else (roofs of the fake, options passed through) has a name of its own. A fact that
+ * could not be found is not added. */
 typedef struct jl_facts {
     void (*add)(void *ctx, const char *key, const char *value);
     void *ctx;
@@ -55,10 +72,18 @@ typedef struct jl_load_request {
     const char *scratch;      /* a folder for files of this session (profiles, engines) */
 } jl_load_request;
 
+/* An option that a runtime reads from the configuration (+name=value). A name that ends in '.'
+ * stands for every key that begins so. */
+typedef struct jl_runtime_option {
+    const char *name, *help;
+} jl_runtime_option;
+
 typedef struct jl_runtime {
     uint32_t abi; /* JL_RUNTIME_ABI */
     const char *name, *summary;
     bool simulated; /* numbers of this runtime are never real */
+    const char *const *providers;     /* ends with NULL; NULL itself: any name */
+    const jl_runtime_option *options; /* ends with a NULL name */
 
     /* Lists what this runtime could run on here. JL_ERR_MISSING with the reason and the remedy
      * when its library is absent. Adds facts such as the library's path and version. */
@@ -90,6 +115,10 @@ typedef struct jl_runtime {
 const jl_runtime *jl_runtime_find(const char *name);
 size_t jl_runtime_count(void);
 const jl_runtime *jl_runtime_at(size_t i);
+/* The runtime of a configuration, its provider and its option names checked against what the
+ * runtime declares: JL_ERR_USAGE with the nearest name. Values are checked by `open` and `load`.
+ * `convert` is accepted everywhere: it says where the model file comes from. */
+int jl_runtime_of(const jl_configuration *c, const jl_runtime **runtime, jl_error *err);
 /* Loads a plugin; JL_ERR_FORMAT names a missing hook or another ABI number. */
 int jl_runtime_load_plugin(const char *path, jl_error *err);
 

@@ -1,0 +1,13 @@
+# Shared objects that test_runtime loads: the example that users start from, and broken ones.
+set(plugins ${PROJECT_SOURCE_DIR}/examples/runtime_plugin.c
+    ${CMAKE_CURRENT_LIST_DIR}/old_abi.c ${CMAKE_CURRENT_LIST_DIR}/no_infer.c
+    ${CMAKE_CURRENT_LIST_DIR}/no_entry.c)
+foreach(source IN LISTS plugins)
+    get_filename_component(name ${source} NAME_WE)
+    add_library(plugin_${name} MODULE ${source})
+    target_link_libraries(plugin_${name} PRIVATE jl_flags)
+    set_target_properties(plugin_${name} PROPERTIES PREFIX "" OUTPUT_NAME ${name}
+        LIBRARY_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/plugins)
+    add_dependencies(test_runtime plugin_${name})
+endforeach()
+target_compile_definitions(test_runtime PRIVATE JL_PLUGINS="${PROJECT_BINARY_DIR}/plugins")
