@@ -1,6 +1,16 @@
-# jl_layer(NAME LOWER...): all sources under src/NAME as one static library.
+# jl_layer(NAME LOWER...): all sources under src/NAME as one static library; FILE.sql becomes the
+# array of bytes `jl_embedded_FILE`.
 function(jl_layer name)
     file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/${name}/*.c)
+    file(GLOB_RECURSE embedded CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/${name}/*.sql)
+    foreach(from IN LISTS embedded)
+        get_filename_component(base ${from} NAME_WE)
+        set(to ${PROJECT_BINARY_DIR}/embedded/${name}_${base}.c)
+        add_custom_command(OUTPUT ${to} DEPENDS ${from} ${PROJECT_SOURCE_DIR}/cmake/embed.cmake
+            COMMAND ${CMAKE_COMMAND} -DFROM=${from} -DTO=${to} -DNAME=jl_embedded_${base}
+                -P ${PROJECT_SOURCE_DIR}/cmake/embed.cmake)
+        list(APPEND sources ${to})
+    endforeach()
     if(NOT sources)
         add_library(jl_${name} INTERFACE)
         set(scope INTERFACE)

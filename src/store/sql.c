@@ -1,0 +1,126 @@
+#include "store/sql.h"
+
+#include <stdarg.h>
+
+int jl_sql_fail(jl_store *s, int code, const char *doing, jl_error *err)
+{
+    int rc = sqlite3_extended_errcode(s->db), primary = rc & 0xff;
+    const char *remedy = "";
+    if (primary == SQLITE_FULL) remedy = "; make room on the disk and use --resume";
+    if (primary == SQLITE_BUSY)
+        remedy = "; another program holds it: wait until that ends, or use another --db";
+    if (primary == SQLITE_READONLY || primary == SQLITE_CANTOPEN || primary == SQLITE_PERM)
+        remedy = "; choose a place that can be written with --db FILE";
+    if (primary == SQLITE_NOTADB || primary == SQLITE_CORRUPT)
+        return jl_fail(err, JL_ERR_FORMAT, "%s is not a store of jouleline (%s)", s->path,
+                       sqlite3_errmsg(s->db));
+    return jl_fail(err, code, "cannot %s the store %s: %s%s", doing, s->path, sqlite3_errmsg(s->db),
+                   remedy);
+}
+
+int jl_sql_script(jl_store *s, const char *sql, jl_error *err)
+{
+    if (sqlite3_exec(s->db, sql, NULL, NULL, NULL) == SQLITE_OK) return 0;
+    return jl_sql_fail(s, JL_ERR_IO, "write", err);
+}
+
+static int bind_values(sqlite3_stmt *stmt, const char *format, va_list args)
+{
+    int rc = SQLITE_OK;
+    for (int i = 1; *format && rc == SQLITE_OK; format++, i++) {
+        switch (*format) {
+        case 't': {
+            const char *text = va_arg(args, const char *);
+            rc = text ? sqlite3_bind_text(stmt, i, text, -1, SQLITE_TRANSIENT)
+                      : sqlite3_bind_null(stmt, i);
+            break;
+        }
+        case 'd':
+            rc = sqlite3_bind_double(stmt, i, va_arg(args, double)); /* NAN becomes NULL */
+            break;
+        case 'i': {
+            int64_t value = va_arg(args, int64_t);
+            rc = value == JL_ABSENT ? sqlite3_bind_null(stmt, i)
+                                    : sqlite3_bind_int64(stmt, i, value);
+            break;
+        }
+        case 'r': {
+            jl_id id = va_arg(args, jl_id);
+            rc = id ? sqlite3_bind_int64(stmt, i, id) : sqlite3_bind_null(stmt, i);
+            break;
+        }
+        default: {
+            const void *bytes = va_arg(args, const void *);
+            size_t n = va_arg(args, size_t);
+            rc = sqlite3_bind_blob64(stmt, i, bytes, n, SQLITE_TRANSIENT);
+        }
+        }
+    }
+    return rc;
+}
+
+static int query(jl_store *s, sqlite3_stmt **stmt, jl_error *err, const char *sql,
+                 const char *format, va_list args)
+{
+    *stmt = NULL;
+    if (sqlite3_prepare_v2(s->db, sql, -1, stmt, NULL) == SQLITE_OK &&
+        bind_values(*stmt, format, args) == SQLITE_OK)
+        return 0;
+    int rc = jl_sql_fail(s, JL_ERR_IO, "use", err);
+    sqlite3_finalize(*stmt);
+    *stmt = NULL;
+    return rc;
+}
+
+int jl_sql_query(jl_store *s, sqlite3_stmt **stmt, jl_error *err, const char *sql,
+                 const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    int rc = query(s, stmt, err, sql, format, args);
+    va_end(args);
+    return rc;
+}
+
+static int step_once(jl_store *s, sqlite3_stmt *stmt, int64_t *value, jl_error *err)
+{
+    int rc = sqlite3_step(stmt), result = 0;
+    if (rc == SQLITE_ROW && value) *value = sqlite3_column_int64(stmt, 0);
+    if (rc == SQLITE_ROW) rc = sqlite3_step(stmt); /* lets an INSERT ... RETURNING finish */
+    if (rc != SQLITE_DONE && rc != SQLITE_ROW) result = jl_sql_fail(s, JL_ERR_IO, "write", err);
+    sqlite3_finalize(stmt);
+    return result;
+}
+
+int jl_sql_exec(jl_store *s, jl_error *err, const char *sql, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    sqlite3_stmt *stmt;
+    int rc = query(s, &stmt, err, sql, format, args);
+    va_end(args);
+    return rc ? rc : step_once(s, stmt, NULL, err);
+}
+
+int jl_sql_number(jl_store *s, int64_t *value, int64_t otherwise, jl_error *err, const char *sql,
+                  const char *format, ...)
+{
+    *value = otherwise;
+    va_list args;
+    va_start(args, format);
+    sqlite3_stmt *stmt;
+    int rc = query(s, &stmt, err, sql, format, args);
+    va_end(args);
+    return rc ? rc : step_once(s, stmt, value, err);
+}
+
+int jl_sql_transaction(jl_store *s, int (*fn)(jl_store *s, void *arg, jl_error *err), void *arg,
+                       jl_error *err)
+{
+    int rc = jl_sql_script(s, "BEGIN IMMEDIATE", err);
+    if (rc) return rc;
+    rc = fn(s, arg, err);
+    if (!rc) rc = jl_sql_script(s, "COMMIT", err);
+    if (rc) sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL);
+    return rc;
+}

@@ -1,0 +1,32 @@
+/* SQLite with our error convention: one statement at a time, values bound by a format string.
+ *
+ * Formats: t text (NULL: NULL), d double (NAN: NULL), i whole number (JL_ABSENT: NULL),
+ * r row id (0: NULL), b blob (pointer, size_t). */
+#ifndef JL_STORE_SQL_H
+#define JL_STORE_SQL_H
+
+#include <sqlite3.h>
+
+#include "jouleline/store.h"
+
+struct jl_store {
+    sqlite3 *db;
+    char *path;
+};
+
+/* The message of SQLite with the file's name and what to do; returns code. */
+int jl_sql_fail(jl_store *s, int code, const char *doing, jl_error *err);
+/* Runs SQL text of several statements. */
+int jl_sql_script(jl_store *s, const char *sql, jl_error *err);
+int jl_sql_exec(jl_store *s, jl_error *err, const char *sql, const char *format, ...);
+/* A statement with its values bound; the caller steps and finalises it. */
+int jl_sql_query(jl_store *s, sqlite3_stmt **stmt, jl_error *err, const char *sql,
+                 const char *format, ...);
+/* The first column of the first row as a number; `otherwise` when there is no row. */
+int jl_sql_number(jl_store *s, int64_t *value, int64_t otherwise, jl_error *err, const char *sql,
+                  const char *format, ...);
+/* BEGIN IMMEDIATE ... COMMIT around fn; ROLLBACK when it fails. */
+int jl_sql_transaction(jl_store *s, int (*fn)(jl_store *s, void *arg, jl_error *err), void *arg,
+                       jl_error *err);
+
+#endif

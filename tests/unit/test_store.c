@@ -1,0 +1,339 @@
+/* The store: what goes in comes out, parts merge, and files of others are refused. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sqlite3.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "jouleline/store.h"
+
+typedef struct place {
+    char folder[64], a[96], b[96];
+} place;
+
+static int make_place(void **state)
+{
+    place *p = calloc(1, sizeof *p);
+    snprintf(p->folder, sizeof p->folder, "/tmp/jl_store_XXXXXX");
+    if (!p || !mkdtemp(p->folder)) return -1;
+    snprintf(p->a, sizeof p->a, "%s/a.db", p->folder);
+    snprintf(p->b, sizeof p->b, "%s/b.db", p->folder);
+    *state = p;
+    return 0;
+}
+
+static int remove_place(void **state)
+{
+    place *p = *state;
+    char command[128];
+    snprintf(command, sizeof command, "rm -rf '%s'", p->folder);
+    int rc = system(command);
+    free(p);
+    return rc;
+}
+
+static void ok(int rc, const jl_error *err)
+{
+    if (rc) fail_msg("%s", err->msg);
+}
+
+static jl_host_record host_named(const char *uid)
+{
+    return (jl_host_record){.uid = uid,
+                            .name = "box",
+                            .cpu = "a processor",
+                            .arch = "x86_64",
+                            .kernel = "6.1",
+                            .os = "Debian",
+                            .cpus = 2,
+                            .memory_bytes = 1 << 30,
+                            .boot_uid = "boot-1"};
+}
+
+typedef struct filled {
+    jl_id study, cell, round, device, meter;
+} filled;
+
+static filled fill(jl_store *s, const char *host_uid, const char *study_uid)
+{
+    jl_error err = {0};
+    filled f = {0};
+    jl_id host, boot, model, configuration;
+    jl_host_record h = host_named(host_uid);
+    ok(jl_store_claim(s, &h, &host, &boot, &err), &err);
+    jl_device_record d = {.uid = "cpu-1", .kind = "cpu", .name = "a processor"};
+    ok(jl_store_device(s, host, &d, &f.device, &err), &err);
+    jl_study_record st = {.name = "test", .spec = "{}", .seed = UINT64_MAX - 1};
+    snprintf(st.uid, sizeof st.uid, "%s", study_uid);
+    ok(jl_store_study(s, &st, &f.study, &err), &err);
+    jl_model_record m = {.uid = "m1",
+                         .name = "resnet18",
+                         .kind = "zoo",
+                         .bytes = JL_ABSENT,
+                         .parameters = 11689512,
+                         .opset = 17};
+    ok(jl_store_model(s, &m, &model, &err), &err);
+    ok(jl_store_configuration(s, "ort-cpu/fp32", &configuration, &err), &err);
+    jl_cell_record c = {.model = model,
+                        .configuration = configuration,
+                        .batch = 8,
+                        .in_flight = 1,
+                        .io = "device",
+                        .inputs = "",
+                        .flop = 3.6e9,
+                        .moved_bytes = NAN,
+                        .nodes = NAN};
+    ok(jl_store_cell(s, f.study, &c, &f.cell, &err), &err);
+    jl_meter_record me = {.uid = "meter-1",
+                          .name = "fake",
+                          .domain = "fake:gpu",
+                          .kind = "gpu",
+                          .label = "a fake",
+                          .tick_s = 0.1,
+                          .gain_rel = NAN,
+                          .simulated = true};
+    ok(jl_store_meter(s, host, &me, &f.meter, &err), &err);
+    ok(jl_store_round_begin(s, f.study, 1, boot, 7, NULL, &f.round, &err), &err);
+    return f;
+}
+
+static const int64_t calls[] = {1000, 3000, 3500, 5000, 4000, 5500, 6000, 100000000000};
+
+static jl_id put(jl_store *s, const filled *f, int64_t attempt)
+{
+    jl_error err = {0};
+    jl_energy_record e = jl_energy_record_empty();
+    e.scope = "gpu";
+    e.meter = f->meter;
+    e.headline = e.simulated = true;
+    e.method = "counter-ticks";
+    e.gross_j = 0.25;
+    jl_energy_record none = jl_energy_record_empty();
+    none.scope = "host";
+    none.reason = "no meter of the processor works here";
+    jl_agreement_record a = {.output = "logits",
+                             .reference = "ort-cpu/fp32",
+                             .items = 8,
+                             .cosine_min = 0.9999,
+                             .cosine_centred_min = NAN,
+                             .max_abs_error = 1e-3,
+                             .mean_abs_error = 1e-4,
+                             .top1_agree = 8,
+                             .top5_agree = JL_ABSENT};
+    jl_energy_record energy[] = {e, none};
+    jl_run_record r = jl_run_record_empty();
+    r.round = f->round;
+    r.cell = f->cell;
+    r.device = f->device;
+    r.attempt = attempt;
+    r.latency_ns = 2000;
+    r.facts = "{\"threads\":\"2\"}";
+    r.pairs = calls;
+    r.pair_count = 4;
+    r.energy = energy;
+    r.energy_count = 2;
+    r.agreement = &a;
+    r.agreement_count = 1;
+    jl_store_timestamp(r.started_at);
+    jl_id id = 0;
+    ok(jl_store_run(s, &r, &id, &err), &err);
+    return id;
+}
+
+static int64_t number(jl_store *s, const char *sql)
+{
+    sqlite3_stmt *stmt;
+    assert_int_equal(sqlite3_prepare_v2(jl_store_sqlite(s), sql, -1, &stmt, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_step(stmt), SQLITE_ROW);
+    int64_t n =
+        sqlite3_column_type(stmt, 0) == SQLITE_NULL ? JL_ABSENT : sqlite3_column_int64(stmt, 0);
+    sqlite3_finalize(stmt);
+    return n;
+}
+
+static void test_what_goes_in_comes_out(void **state)
+{
+    place *p = *state;
+    jl_error err = {0};
+    jl_store *s;
+    ok(jl_store_open(p->a, JL_STORE_WRITE, &s, &err), &err);
+    filled f = fill(s, "host-1", "study-1");
+    jl_id run = put(s, &f, 1);
+    int64_t *pairs;
+    size_t n;
+    ok(jl_store_stamps(s, run, &pairs, &n, &err), &err);
+    assert_int_equal(n, 4);
+    assert_memory_equal(pairs, calls, sizeof calls);
+    free(pairs);
+    assert_int_equal(number(s, "SELECT first_call_ns FROM run"), JL_ABSENT);
+    assert_int_equal(number(s, "SELECT moved_bytes FROM cell"), JL_ABSENT);
+    assert_int_equal(number(s, "SELECT count(*) FROM result WHERE energy_j_per_item = 0.25"), 1);
+    assert_int_equal(number(s, "SELECT gross_j_per_item FROM energy WHERE scope = 'host'"),
+                     JL_ABSENT);
+    jl_id id;
+    char uid[33];
+    uint64_t seed;
+    ok(jl_store_study_find(s, "{}", &id, uid, &seed, &err), &err);
+    assert_int_equal(id, f.study);
+    assert_true(seed == UINT64_MAX - 1);
+    ok(jl_store_study_find(s, "{other}", &id, uid, &seed, &err), &err);
+    assert_int_equal(id, 0);
+    jl_store_close(s);
+}
+
+static void test_a_repeated_run_replaces_the_one_before(void **state)
+{
+    place *p = *state;
+    jl_error err = {0};
+    jl_store *s;
+    ok(jl_store_open(p->a, JL_STORE_WRITE, &s, &err), &err);
+    filled f = fill(s, "host-1", "study-1");
+    bool has;
+    jl_id device;
+    ok(jl_store_round_has(s, f.round, f.cell, &has, &device, &err), &err);
+    assert_false(has);
+    put(s, &f, 1);
+    put(s, &f, 2);
+    ok(jl_store_round_has(s, f.round, f.cell, &has, &device, &err), &err);
+    assert_true(has);
+    assert_int_equal(device, f.device);
+    assert_int_equal(number(s, "SELECT count(*) FROM run"), 2);
+    assert_int_equal(number(s, "SELECT count(*) FROM result"), 1);
+    assert_int_equal(number(s, "SELECT attempt FROM run WHERE counts = 1"), 2);
+    assert_int_equal(number(s, "SELECT count(*) FROM facts"), 1);
+    jl_store_close(s);
+}
+
+static void test_merging_twice_changes_nothing(void **state)
+{
+    place *p = *state;
+    jl_error err = {0};
+    jl_store *a, *b;
+    ok(jl_store_open(p->a, JL_STORE_WRITE, &a, &err), &err);
+    ok(jl_store_open(p->b, JL_STORE_WRITE, &b, &err), &err);
+    filled fa = fill(a, "host-1", "study-1"), fb = fill(b, "host-2", "study-2");
+    put(a, &fa, 1);
+    put(b, &fb, 1);
+    jl_merge_result r;
+    ok(jl_store_merge(a, p->b, &r, &err), &err);
+    assert_int_equal(r.runs, 1);
+    assert_int_equal(r.studies, 1);
+    ok(jl_store_merge(a, p->b, &r, &err), &err);
+    assert_int_equal(r.runs, 0);
+    assert_int_equal(r.rounds, 0);
+    assert_int_equal(number(a, "SELECT count(*) FROM run"), 2);
+    assert_int_equal(number(a, "SELECT count(*) FROM energy"), 4);
+    assert_int_equal(number(a, "SELECT count(*) FROM cell"), 1);
+    assert_int_equal(number(a, "SELECT count(*) FROM stamps"), 2);
+    /* The part goes on: its first attempt is replaced, its round ends. */
+    put(b, &fb, 2);
+    ok(jl_store_round_end(b, fb.round, true, &err), &err);
+    ok(jl_store_merge(a, p->b, &r, &err), &err);
+    assert_int_equal(r.runs, 1);
+    assert_int_equal(number(a, "SELECT count(*) FROM result"), 2);
+    assert_int_equal(number(a, "SELECT sum(complete) FROM round"), 1);
+    /* A file with two hosts is for reading and merging, not for measuring. */
+    jl_host_record h = host_named("host-1");
+    jl_id host, boot;
+    assert_int_equal(jl_store_claim(a, &h, &host, &boot, &err), JL_ERR_USAGE);
+    assert_non_null(strstr(err.msg, "jouleline merge"));
+    jl_store_close(a);
+    jl_store_close(b);
+}
+
+static void expect_refused(const char *path, jl_store_mode mode, int code, const char *words)
+{
+    jl_error err = {0};
+    jl_store *s;
+    assert_int_equal(jl_store_open(path, mode, &s, &err), code);
+    assert_null(s);
+    if (!strstr(err.msg, words)) fail_msg("'%s' is not in: %s", words, err.msg);
+}
+
+static void sql_on(const char *path, const char *sql)
+{
+    sqlite3 *db;
+    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(db);
+}
+
+static void test_files_that_are_refused(void **state)
+{
+    place *p = *state;
+    jl_error err = {0};
+    jl_store *s;
+    expect_refused(p->a, JL_STORE_READ, JL_ERR_IO, "cannot read the store");
+    FILE *f = fopen(p->a, "w");
+    for (int i = 0; i < 200; i++)
+        fputs("this is no database at all\n", f);
+    fclose(f);
+    expect_refused(p->a, JL_STORE_READ, JL_ERR_FORMAT, "not a store");
+    expect_refused(p->a, JL_STORE_WRITE, JL_ERR_FORMAT, "not a store");
+    unlink(p->a);
+    sql_on(p->a, "CREATE TABLE t(x)");
+    expect_refused(p->a, JL_STORE_WRITE, JL_ERR_FORMAT, "another program");
+    unlink(p->a);
+    ok(jl_store_open(p->a, JL_STORE_WRITE, &s, &err), &err);
+    jl_store_close(s);
+    sql_on(p->a, "PRAGMA user_version=99");
+    expect_refused(p->a, JL_STORE_READ, JL_ERR_UNSUPPORTED, "schema version 99");
+    expect_refused(p->a, JL_STORE_WRITE, JL_ERR_UNSUPPORTED, "schema version 99");
+    char nowhere[128];
+    snprintf(nowhere, sizeof nowhere, "%s/no/such/folder/x.db", p->folder);
+    expect_refused(nowhere, JL_STORE_WRITE, JL_ERR_IO, "--db");
+}
+
+static void test_a_killed_writer_loses_no_finished_run(void **state)
+{
+    place *p = *state;
+    int ready[2];
+    assert_int_equal(pipe(ready), 0);
+    pid_t pid = fork();
+    if (pid == 0) {
+        jl_store *s;
+        if (jl_store_open(p->a, JL_STORE_WRITE, &s, NULL)) _exit(1);
+        filled f = fill(s, "host-1", "study-1");
+        put(s, &f, 1);
+        sqlite3_exec(jl_store_sqlite(s), "BEGIN IMMEDIATE; DELETE FROM energy", NULL, NULL, NULL);
+        if (write(ready[1], "x", 1) != 1) _exit(1);
+        for (;;)
+            pause();
+    }
+    char byte;
+    assert_int_equal(read(ready[0], &byte, 1), 1);
+    kill(pid, SIGKILL);
+    waitpid(pid, NULL, 0);
+    jl_error err = {0};
+    jl_store *s;
+    ok(jl_store_open(p->a, JL_STORE_READ, &s, &err), &err);
+    assert_int_equal(number(s, "SELECT count(*) FROM result WHERE energy_j_per_item = 0.25"), 1);
+    jl_store_close(s);
+    close(ready[0]);
+    close(ready[1]);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_what_goes_in_comes_out, make_place, remove_place),
+        cmocka_unit_test_setup_teardown(test_a_repeated_run_replaces_the_one_before, make_place,
+                                        remove_place),
+        cmocka_unit_test_setup_teardown(test_merging_twice_changes_nothing, make_place,
+                                        remove_place),
+        cmocka_unit_test_setup_teardown(test_files_that_are_refused, make_place, remove_place),
+        cmocka_unit_test_setup_teardown(test_a_killed_writer_loses_no_finished_run, make_place,
+                                        remove_place),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
