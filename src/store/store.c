@@ -229,7 +229,7 @@ int jl_store_configuration(jl_store *s, const char *text, jl_id *id, jl_error *e
         "INSERT INTO configuration(text, runtime, provider, precision, regime, position) "
         "VALUES(?,?,?,?,?,?) ON CONFLICT(text) DO UPDATE SET regime=excluded.regime RETURNING id",
         "ttttti", text, c.runtime, c.provider, jl_precision_name(c.precision),
-        c.precision == JL_NATIVE ? "native" : "matched", (int64_t)c.device);
+        c.precision == JL_PRECISION_NATIVE ? "native" : "matched", (int64_t)c.device);
 }
 
 int jl_store_cell(jl_store *s, jl_id study, const jl_cell_record *c, jl_id *id, jl_error *err)
