@@ -1,0 +1,1 @@
+"""The parts of pytorch_worker.py: standard library, torch and torchvision only."""

@@ -1,0 +1,5 @@
+# The worker protocol, driven from Python's standard library. The workers of pytorch run in the
+# system's Python, which has Debian's torch; never in the venv of the other tests.
+add_test(NAME protocol.pytorch
+    COMMAND /usr/bin/python3 -B ${CMAKE_CURRENT_LIST_DIR}/test_pytorch.py)
+set_tests_properties(protocol.pytorch PROPERTIES LABELS "protocol" TIMEOUT 300)
