@@ -64,10 +64,6 @@ static int run_command(int argc, char **argv)
     jl_parse_command(c, argc - words + 1, argv + words - 1, &call);
     int code = c->run(&call);
     jl_arena_free(call.arena);
-    if (fflush(stdout) != 0 || ferror(stdout)) {
-        fprintf(stderr, "jouleline %s: cannot write the results: %m\n", c->name);
-        return code ? code : EXIT_FAILED;
-    }
     return code;
 }
 
@@ -89,6 +85,22 @@ static int about_command(int argc, char **argv, bool man)
     return EXIT_OK;
 }
 
+static int run_word(int argc, char **argv)
+{
+    if (!strcmp(argv[1], "--version")) {
+        printf("jouleline %s\n", JL_VERSION);
+        return EXIT_OK;
+    }
+    if (!strcmp(argv[1], "--completion")) {
+        jl_print_completion(stdout);
+        return EXIT_OK;
+    }
+    if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "help"))
+        return about_command(argc - 2, argv + 2, false);
+    if (!strcmp(argv[1], "--man")) return about_command(argc - 2, argv + 2, true);
+    return run_command(argc - 1, argv + 1);
+}
+
 int main(int argc, char **argv)
 {
     argp_err_exit_status = EXIT_USAGE;
@@ -96,16 +108,10 @@ int main(int argc, char **argv)
         usage(stderr);
         return EXIT_USAGE;
     }
-    if (!strcmp(argv[1], "--version")) {
-        printf("jouleline %s\n", JL_VERSION);
-        return EXIT_OK;
+    int code = run_word(argc, argv);
+    if (fflush(stdout) != 0 || ferror(stdout)) {
+        fprintf(stderr, "jouleline: cannot write the results: %m\n");
+        return code ? code : EXIT_FAILED;
     }
-    if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "help"))
-        return about_command(argc - 2, argv + 2, false);
-    if (!strcmp(argv[1], "--man")) return about_command(argc - 2, argv + 2, true);
-    if (!strcmp(argv[1], "--completion")) {
-        jl_print_completion(stdout);
-        return EXIT_OK;
-    }
-    return run_command(argc - 1, argv + 1);
+    return code;
 }

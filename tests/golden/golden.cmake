@@ -1,0 +1,10 @@
+# Each tests/golden/*.t is one test. To accept what the program prints now:
+#   build/venv/bin/python tests/golden/run.py --update build/release tests/golden/NAME.t
+file(GLOB golden_files CONFIGURE_DEPENDS ${CMAKE_CURRENT_LIST_DIR}/*.t)
+foreach(file IN LISTS golden_files)
+    get_filename_component(name ${file} NAME_WE)
+    add_test(NAME golden.${name} COMMAND ${JL_PYTHON} ${CMAKE_CURRENT_LIST_DIR}/run.py ${PROJECT_BINARY_DIR} ${file})
+    set_tests_properties(golden.${name} PROPERTIES LABELS golden TIMEOUT 300)
+endforeach()
+add_test(NAME golden.runner COMMAND ${JL_PYTHON} ${CMAKE_CURRENT_LIST_DIR}/test_run.py)
+set_tests_properties(golden.runner PROPERTIES LABELS golden TIMEOUT 60)
