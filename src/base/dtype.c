@@ -1,5 +1,4 @@
 #include "jouleline/dtype.h"
-#include "jouleline/tensor.h"
 
 #include <string.h>
 #if defined(__x86_64__)
@@ -73,14 +72,6 @@ uint64_t jl_dtype_bytes(jl_dtype t, uint64_t n)
 {
     unsigned bits = jl_dtype_bits(t);
     return bits >= 8 ? n * (bits / 8) : (n * bits + 7) / 8;
-}
-
-int64_t jl_tensor_elements(const jl_tensor *t)
-{
-    int64_t n = 1;
-    for (int i = 0; i < t->rank; i++)
-        if (t->dims[i] < 0 || __builtin_mul_overflow(n, t->dims[i], &n)) return -1;
-    return n;
 }
 
 uint16_t jl_half_from_float(float f)
