@@ -99,9 +99,10 @@ int jl_image_read(const char *path, jl_image *image, jl_error *err)
 }
 
 /* The weights with which each output pixel takes input pixels [first, first + count). */
+enum { WEIGHT_BITS = 22 };
 typedef struct filter {
     int *first, *count;
-    float *weights; /* `taps` for each output pixel */
+    int32_t *weights; /* `taps` for each output pixel, in units of 2^-22 as in Pillow */
     int taps;
 } filter;
 
@@ -110,6 +111,12 @@ static void filter_free(filter *f)
     free(f->first);
     free(f->count);
     free(f->weights);
+}
+
+static double triangle(int k, double centre, double support)
+{
+    double x = fabs((k - centre + 0.5) / support);
+    return x < 1 ? 1 - x : 0;
 }
 
 static bool filter_make(filter *f, int in, int out)
@@ -125,14 +132,11 @@ static bool filter_make(filter *f, int in, int out)
         int low = (int)(centre - support + 0.5), high = (int)(centre + support + 0.5);
         if (low < 0) low = 0;
         if (high > in) high = in;
-        float *w = f->weights + (size_t)i * (size_t)f->taps;
-        for (int k = low; k < high; k++) {
-            double x = fabs((k - centre + 0.5) / support), weight = x < 1 ? 1 - x : 0;
-            w[k - low] = (float)weight;
-            sum += weight;
-        }
-        for (int k = 0; k < high - low; k++)
-            w[k] = (float)(w[k] / sum);
+        int32_t *w = f->weights + (size_t)i * (size_t)f->taps;
+        for (int k = low; k < high; k++)
+            sum += triangle(k, centre, support);
+        for (int k = low; k < high; k++)
+            w[k - low] = (int32_t)(triangle(k, centre, support) / sum * (1 << WEIGHT_BITS) + 0.5);
         f->first[i] = low;
         f->count[i] = high - low;
     }
@@ -143,13 +147,14 @@ static bool filter_make(filter *f, int in, int out)
 static void filter_line(const filter *f, const uint8_t *from, uint8_t *to, size_t step, int out)
 {
     for (int i = 0; i < out; i++) {
-        const float *w = f->weights + (size_t)i * (size_t)f->taps;
+        const int32_t *w = f->weights + (size_t)i * (size_t)f->taps;
         const uint8_t *p = from + (size_t)f->first[i] * step;
         for (size_t c = 0; c < 3; c++) {
-            float sum = 0.5001f; /* an exact half rounds up, whatever the order of the sums */
+            int32_t sum = 1 << (WEIGHT_BITS - 1);
             for (int k = 0; k < f->count[i]; k++)
-                sum += w[k] * (float)p[(size_t)k * step + c];
-            to[(size_t)i * step + c] = (uint8_t)(sum < 0 ? 0 : sum > 255 ? 255 : sum);
+                sum += w[k] * p[(size_t)k * step + c];
+            sum >>= WEIGHT_BITS;
+            to[(size_t)i * step + c] = (uint8_t)(sum > 255 ? 255 : sum);
         }
     }
 }
