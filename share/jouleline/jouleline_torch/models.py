@@ -1,4 +1,5 @@
 """Where a model comes from: a torchvision class with given weights, or a program of the user."""
+import collections
 import contextlib
 import os
 import zipfile
@@ -42,8 +43,10 @@ def zoo_model(name, weights_path):
         raise Outcome("invalid", "%s needs weights_path, the safetensors of its state_dict" % name)
     with _no_random_weights():
         model = build(weights=None)
-    state = safetensors.read(weights_path)
-    for key, value in model.state_dict().items():
+    state = collections.OrderedDict(safetensors.read(weights_path))
+    own = model.state_dict()
+    state._metadata = own._metadata  # classes that changed (MNASNet) ask for their version
+    for key, value in own.items():
         if not value.dtype.is_floating_point:
             state.setdefault(key, value)
     try:

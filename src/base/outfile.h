@@ -1,0 +1,23 @@
+/* Files written only on success: the bytes go to a temporary file in the same folder, which takes
+ * the name when it is whole. */
+#ifndef JL_BASE_OUTFILE_H
+#define JL_BASE_OUTFILE_H
+
+#include <stddef.h>
+
+#include "base/str.h"
+#include "jouleline/error.h"
+
+typedef struct jl_outfile {
+    const char *path; /* the caller's, kept until the end */
+    jl_buf temporary;
+    int fd;
+} jl_outfile;
+
+int jl_outfile_open(jl_outfile *f, const char *path, jl_error *err);
+int jl_outfile_write(jl_outfile *f, const void *bytes, size_t n, jl_error *err);
+/* Ends it: with rc 0 the file takes its name, else it vanishes. Returns rc, or the failure of
+ * the end itself. */
+int jl_outfile_close(jl_outfile *f, int rc, jl_error *err);
+
+#endif

@@ -1,0 +1,16 @@
+/* The table of the zoo. */
+#ifndef JL_MODEL_ZOO_TABLE_H
+#define JL_MODEL_ZOO_TABLE_H
+
+#include "model/zoo/builder.h"
+
+typedef struct zoo_entry {
+    jl_zoo_model model;
+    zoo_value (*build)(zoo_builder *b, zoo_value x);
+    const char *weights_of;                    /* the name that seeds the weights */
+    const uint16_t *committed, *committed_end; /* batch norm statistics and head bias, FP16 */
+} zoo_entry;
+
+const zoo_entry *zoo_table(size_t *count);
+
+#endif

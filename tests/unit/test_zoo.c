@@ -1,0 +1,227 @@
+#include "model/zoo/zoo.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+static char folder[] = "/tmp/jl_test_zoo.XXXXXX";
+
+static const char *in_folder(const char *name)
+{
+    static char path[256];
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    return path;
+}
+
+/* torchvision's own parameter counts. */
+static void parameters_equal_torchvision(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name, *family;
+        int px;
+        int64_t learnable;
+    } expected[] = {
+        {"mobilenet_v2", "lightweight", 224, 3504872},
+        {"mobilenet_v3_small", "lightweight", 224, 2542856},
+        {"mobilenet_v3_large", "lightweight", 224, 5483032},
+        {"efficientnet_b0", "lightweight", 224, 5288548},
+        {"efficientnet_b3", "lightweight", 300, 12233232},
+        {"mnasnet1_0", "lightweight", 224, 4383312},
+        {"shufflenet_v2_x1_0", "lightweight", 224, 2278604},
+        {"resnet18", "standard", 224, 11689512},
+        {"resnet50", "standard", 224, 25557032},
+        {"resnet101", "standard", 224, 44549160},
+        {"vgg16", "standard", 224, 138357544},
+        {"densenet121", "standard", 224, 7978856},
+        {"convnext_tiny", "layernorm", 224, 28589128},
+        {"vit_b_16", "layernorm", 224, 86567656},
+        {"swin_t", "layernorm", 224, 28288354},
+    };
+    for (size_t i = 0; i < sizeof expected / sizeof *expected; i++) {
+        int64_t learnable, statistics;
+        const jl_zoo_model *m;
+        assert_int_equal(jl_zoo_find(expected[i].name, &m, NULL), 0);
+        assert_string_equal(m->family, expected[i].family);
+        assert_int_equal(m->image_px, expected[i].px);
+        assert_int_equal(jl_zoo_parameters(expected[i].name, &learnable, &statistics, NULL), 0);
+        assert_int_equal(learnable, expected[i].learnable);
+    }
+}
+
+static void every_option_builds_every_model(void **state)
+{
+    (void)state;
+    static const int opsets[] = {13, 14, 17, 18, 20, 21}; /* where operators that we use changed */
+    for (size_t i = 0; i < jl_zoo_count(); i++)
+        for (unsigned bits = 0; bits < 16; bits++)
+            for (size_t k = 0; k < sizeof opsets / sizeof *opsets; k++) {
+                jl_zoo_options o = {.opset = opsets[k],
+                                    .batch = bits & 1 ? 4 : 0,
+                                    .decompose = bits & 2,
+                                    .fold_batch_norm = bits & 4,
+                                    .style = bits & 8 ? JL_ZOO_TORCHSCRIPT : JL_ZOO_PLAIN};
+                zoo_graph *z;
+                jl_error err = {0};
+                if (zoo_graph_open(jl_zoo_at(i)->name, &o, &z, &err)) fail_msg("%s", err.msg);
+                assert_true(jl_str_is(z->model->graph->outputs.p[0].name, "logits"));
+                zoo_graph_close(z);
+            }
+}
+
+/* Values of the generator, worked out by hand from base/rng.h: the files of every machine agree. */
+static void weights_are_a_function_of_their_place(void **state)
+{
+    (void)state;
+    zoo_param p = {.name = "w", .kind = ZOO_RANDOM, .spread = 1, .stream = zoo_stream("m", "w")};
+    float all[100], part[10];
+    zoo_param_read(&p, 0, 1, 100, all);
+    zoo_param_read(&p, 40, 3, 10, part);
+    double sum = 0, squares = 0;
+    for (int i = 0; i < 10; i++)
+        assert_true(part[i] == all[40 + 3 * i]);
+    for (int i = 0; i < 100; i++) {
+        sum += (double)all[i];
+        squares += (double)all[i] * (double)all[i];
+        assert_true(all[i] > -3.47f && all[i] < 3.47f);
+    }
+    assert_true(sum / 100 > -0.4 && sum / 100 < 0.4);
+    assert_true(squares / 100 > 0.5 && squares / 100 < 1.6);
+    assert_true(zoo_stream("m", "w") != zoo_stream("m", "v"));
+    assert_true(zoo_stream("a", "w") != zoo_stream("m", "w"));
+}
+
+static void views_show_their_parameter(void **state)
+{
+    (void)state;
+    float given[6] = {0, 1, 2, 3, 4, 5}, got[6];
+    zoo_param p = {
+        .rank = 2, .dims = {2, 3}, .elements = 6, .given = given, .given_type = JL_FLOAT};
+    zoo_view v = {.kind = ZOO_VIEW_TRANSPOSED, .of = &p};
+    zoo_view_read(&v, 0, 6, got);
+    assert_memory_equal(got, ((float[]){0, 3, 1, 4, 2, 5}), sizeof got);
+    zoo_view_read(&v, 3, 2, got);
+    assert_memory_equal(got, ((float[]){4, 2}), 2 * sizeof *got);
+
+    float gamma[2] = {2, 3}, beta[2] = {10, 20}, mean[2] = {1, 2}, variance[2] = {4, 9};
+    zoo_param g = {.given = gamma, .given_type = JL_FLOAT},
+              b = {.given = beta, .given_type = JL_FLOAT};
+    zoo_param m = {.given = mean, .given_type = JL_FLOAT},
+              s = {.given = variance, .given_type = JL_FLOAT};
+    zoo_view w = {.kind = ZOO_VIEW_FOLDED_WEIGHT, .of = &p, .norm = {&g, &b, &m, &s, 0}};
+    zoo_view_read(&w, 2, 3, got);
+    assert_memory_equal(got, ((float[]){2, 3, 4}), 3 * sizeof *got);
+    w.kind = ZOO_VIEW_FOLDED_BIAS;
+    zoo_view_read(&w, 0, 2, got);
+    assert_memory_equal(got, ((float[]){9, 18}), 2 * sizeof *got);
+}
+
+static void wrong_words_are_named(void **state)
+{
+    (void)state;
+    jl_error err = {0};
+    const jl_zoo_model *m;
+    assert_int_equal(jl_zoo_find("resnet5O", &m, &err), JL_ERR_MISSING);
+    assert_non_null(strstr(err.msg, "resnet50"));
+    assert_null(m);
+    assert_int_equal(jl_zoo_export("nothing", NULL, in_folder("x"), &err), JL_ERR_MISSING);
+    jl_zoo_options o = jl_zoo_defaults();
+    o.opset = 12;
+    assert_int_equal(jl_zoo_export("resnet18", &o, in_folder("x"), &err), JL_ERR_USAGE);
+    o = jl_zoo_defaults();
+    o.batch = -1;
+    assert_int_equal(jl_zoo_export("resnet18", &o, in_folder("x"), &err), JL_ERR_USAGE);
+    assert_int_equal(jl_zoo_export("resnet18", NULL, in_folder("no/such/folder"), &err), JL_ERR_IO);
+    assert_null(jl_zoo_at(jl_zoo_count()));
+}
+
+static void given_weights_come_through(void **state)
+{
+    (void)state;
+    char seeded[256], again[256];
+    snprintf(seeded, sizeof seeded, "%s/seeded", folder);
+    snprintf(again, sizeof again, "%s/again", folder);
+    jl_error err = {0};
+    assert_int_equal(jl_zoo_export_safetensors("shufflenet_v2_x1_0", NULL, seeded, &err), 0);
+    jl_zoo_options o = jl_zoo_defaults();
+    o.weights_path = seeded;
+    assert_int_equal(jl_zoo_export_safetensors("shufflenet_v2_x1_0", &o, again, &err), 0);
+    jl_safetensors *a, *b;
+    assert_int_equal(jl_safetensors_open(seeded, &a, &err), 0);
+    assert_int_equal(jl_safetensors_open(again, &b, &err), 0);
+    assert_int_equal(jl_safetensors_count(a), jl_safetensors_count(b));
+    for (size_t i = 0; i < jl_safetensors_count(a); i++) {
+        const jl_safetensor *x = jl_safetensors_at(a, i), *y = jl_safetensors_find(b, x->name);
+        assert_non_null(y);
+        assert_int_equal(x->size_bytes, y->size_bytes);
+        assert_memory_equal(x->data, y->data, x->size_bytes);
+    }
+    jl_safetensors_close(a);
+    jl_safetensors_close(b);
+    assert_int_equal(jl_zoo_export_safetensors("resnet18", &o, again, &err), JL_ERR_FORMAT);
+    assert_non_null(strstr(err.msg, "is missing"));
+    unlink(seeded);
+    unlink(again);
+}
+
+static int two_floats(void *ctx, size_t i, uint64_t offset, void *to, size_t n, jl_error *err)
+{
+    (void)ctx, (void)i, (void)offset, (void)err;
+    memset(to, 0, n);
+    return 0;
+}
+
+static void misfits_are_named(void **state)
+{
+    (void)state;
+    jl_safetensor list[] = {
+        {.name = JL_STR("conv1.weight"), .dtype = JL_FLOAT, .rank = 1, .dims = {2}},
+        {.name = JL_STR("bn1.weight"), .dtype = JL_INT8, .rank = 1, .dims = {64}},
+        {.name = JL_STR("stranger"), .dtype = JL_FLOAT}};
+    jl_error err = {0};
+    const char *path = in_folder("misfit");
+    assert_int_equal(
+        jl_safetensors_save(path, list, 3, (jl_safetensors_source){two_floats, NULL}, &err), 0);
+    jl_zoo_options o = jl_zoo_defaults();
+    o.weights_path = path;
+    zoo_graph *z;
+    assert_int_equal(zoo_graph_open("resnet18", &o, &z, &err), JL_ERR_FORMAT);
+    assert_null(z);
+    assert_non_null(strstr(err.msg, "'conv1.weight' is [2], not [64, 3, 7, 7]"));
+    assert_non_null(strstr(err.msg, "'bn1.weight' is int8"));
+    assert_non_null(strstr(err.msg, "'bn1.bias' is missing"));
+    /* 102 float tensors, one of them surplus beside */
+    assert_non_null(strstr(err.msg, "(103 such tensors"));
+    unlink(path);
+}
+
+static int make_folder(void **state)
+{
+    (void)state;
+    return mkdtemp(folder) ? 0 : -1;
+}
+
+static int drop_folder(void **state)
+{
+    (void)state;
+    return rmdir(folder);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(parameters_equal_torchvision),
+        cmocka_unit_test(every_option_builds_every_model),
+        cmocka_unit_test(weights_are_a_function_of_their_place),
+        cmocka_unit_test(views_show_their_parameter),
+        cmocka_unit_test(wrong_words_are_named),
+        cmocka_unit_test(given_weights_come_through),
+        cmocka_unit_test(misfits_are_named),
+    };
+    return cmocka_run_group_tests(tests, make_folder, drop_folder);
+}
