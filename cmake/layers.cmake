@@ -32,4 +32,7 @@ function(jl_program name folder layer)
     target_link_libraries(jl_${folder} PUBLIC jl_${layer})
     add_executable(${name} ${PROJECT_SOURCE_DIR}/${folder}/main.c)
     target_link_libraries(${name} PRIVATE jl_${folder})
+    if(JL_STATIC) # tools/dist.py reads there which archives were taken
+        target_link_options(${name} PRIVATE -Wl,-Map=${PROJECT_BINARY_DIR}/${name}.map)
+    endif()
 endfunction()

@@ -3,10 +3,11 @@
 usage: unpack_wheels.py WHEELS TO NAME...
 
 WHEELS is the folder that holds the wheels; TO receives one flat folder for each NAME. A folder
-that is there already from the same wheel is left alone.
+that is there already, made from the same wheel by the same script, is left alone.
 """
 
 import fnmatch
+import hashlib
 import pathlib
 import shutil
 import sys
@@ -40,6 +41,11 @@ def wanted(name, patterns):
     return not name.endswith("/") and any(fnmatch.fnmatchcase(name, p) for p in patterns)
 
 
+def stamp(wheel):
+    script = hashlib.sha256(pathlib.Path(__file__).read_bytes()).hexdigest()
+    return f"{wheel.name}\nunpack_wheels.py {script}\n"
+
+
 def unpack(wheel, patterns, folder):
     new = folder.with_name(folder.name + ".new")
     shutil.rmtree(new, ignore_errors=True)
@@ -57,7 +63,7 @@ def unpack(wheel, patterns, folder):
         stem, version = library.name.split(".so.")
         for short in {f"{stem}.so", f"{stem}.so.{version.split('.')[0]}"} - {library.name}:
             (new / short).symlink_to(library.name)
-    (new / "WHEEL").write_text(wheel.name + "\n")
+    (new / "WHEEL").write_text(stamp(wheel))
     shutil.rmtree(folder, ignore_errors=True)
     new.rename(folder)
 
@@ -68,8 +74,8 @@ def main():
         found = sorted(wheels.glob(f"{name}-*.whl"))
         if len(found) != 1:
             sys.exit(f"{wheels} holds {len(found)} wheels of {name}; remove that folder and try again")
-        stamp = to / name / "WHEEL"
-        if not stamp.exists() or stamp.read_text().strip() != found[0].name:
+        made = to / name / "WHEEL"
+        if not made.exists() or made.read_text() != stamp(found[0]):
             unpack(found[0], FILES[name], to / name)
 
 

@@ -21,11 +21,11 @@ typedef enum jl_precision {
 const char *jl_precision_name(jl_precision p);
 int jl_precision_parse(const char *name, jl_precision *p, jl_error *err);
 
-enum { JL_MAX_OPTIONS = 24, JL_OPTION_KEY_SIZE = 48, JL_OPTION_VALUE_SIZE = 256 };
+enum { JL_MAX_SETTINGS = 24, JL_SETTING_KEY_SIZE = 48, JL_SETTING_VALUE_SIZE = 256 };
 
-typedef struct jl_option {
-    char key[JL_OPTION_KEY_SIZE], value[JL_OPTION_VALUE_SIZE];
-} jl_option;
+typedef struct jl_setting {
+    char key[JL_SETTING_KEY_SIZE], value[JL_SETTING_VALUE_SIZE];
+} jl_setting;
 
 typedef struct jl_configuration {
     char runtime[24];  /* ort, pytorch, libtorch, openvino, fake, or a plugin's name */
@@ -34,7 +34,7 @@ typedef struct jl_configuration {
     int device;        /* index as the user counts (PCI bus order); 0 when not said */
     bool device_said;  /* the text held @N */
     size_t option_count;
-    jl_option options[JL_MAX_OPTIONS]; /* sorted by key, no key twice */
+    jl_setting options[JL_MAX_SETTINGS]; /* sorted by key, no key twice */
 } jl_configuration;
 
 /* JL_ERR_USAGE names the part that is wrong and what would be right. */

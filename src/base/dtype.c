@@ -2,6 +2,7 @@
 
 #include <string.h>
 #if defined(__x86_64__)
+#include <cpuid.h>
 #include <immintrin.h>
 #endif
 
@@ -178,10 +179,20 @@ floats_from_half_f16c(float *to, const uint16_t *from, size_t n)
 }
 #endif
 
+#if defined(__x86_64__)
+/* By cpuid: clang's __builtin_cpu_supports does not know "f16c". "avx" says that the system
+ * saves the wide registers. */
+static bool has_f16c(void)
+{
+    unsigned a, b, c = 0, d;
+    return __builtin_cpu_supports("avx") && __get_cpuid(1, &a, &b, &c, &d) && (c & bit_F16C);
+}
+#endif
+
 size_t jl_half_from_floats(uint16_t *to, const float *from, size_t n)
 {
 #if defined(__x86_64__)
-    if (__builtin_cpu_supports("f16c")) return half_from_floats_f16c(to, from, n);
+    if (has_f16c()) return half_from_floats_f16c(to, from, n);
 #endif
     return half_from_floats_plain(to, from, n);
 }
@@ -189,7 +200,7 @@ size_t jl_half_from_floats(uint16_t *to, const float *from, size_t n)
 void jl_floats_from_half(float *to, const uint16_t *from, size_t n)
 {
 #if defined(__x86_64__)
-    if (__builtin_cpu_supports("f16c")) {
+    if (has_f16c()) {
         floats_from_half_f16c(to, from, n);
         return;
     }

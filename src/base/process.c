@@ -17,8 +17,6 @@
 
 enum { LARGEST_FD_COUNT = 16, FIRST_FREE_FD = 64 };
 
-extern char **environ;
-
 static void close_fd(int *fd)
 {
     if (*fd >= 0) close(*fd);
@@ -347,7 +345,7 @@ _Noreturn static void answer_and_exit(jl_child_fn fn, void *arg, size_t limit_by
 /* Judges what came back from a child that has ended. */
 static int take_answer(const jl_buf *raw, const jl_exit *ended, jl_buf *out, jl_error *err)
 {
-    answer a;
+    answer a = {0};
     if (raw->n >= sizeof a) memcpy(&a, raw->p, sizeof a);
     if (raw->n < sizeof a || raw->n - sizeof a != a.size_bytes) {
         char words[128];

@@ -77,7 +77,7 @@ static int take_name(char *to, size_t size, const char *from, size_t n, const ch
 static int add_option(jl_configuration *c, const char *key, size_t key_n, const char *value,
                       size_t value_n, jl_error *err)
 {
-    jl_option o = {0};
+    jl_setting o = {0};
     int rc = take_name(o.key, sizeof o.key, key, key_n, "option name", err);
     if (rc) return rc;
     if (value_n == 0) return jl_fail(err, JL_ERR_USAGE, "the option +%s has no value", o.key);
@@ -85,8 +85,8 @@ static int add_option(jl_configuration *c, const char *key, size_t key_n, const 
         return jl_fail(err, JL_ERR_USAGE, "the value of +%s is longer than %zu characters", o.key,
                        sizeof o.value - 1);
     memcpy(o.value, value, value_n);
-    if (c->option_count == JL_MAX_OPTIONS)
-        return jl_fail(err, JL_ERR_USAGE, "more than %d options", JL_MAX_OPTIONS);
+    if (c->option_count == JL_MAX_SETTINGS)
+        return jl_fail(err, JL_ERR_USAGE, "more than %d options", JL_MAX_SETTINGS);
     size_t at = 0;
     while (at < c->option_count && strcmp(c->options[at].key, o.key) < 0)
         at++;

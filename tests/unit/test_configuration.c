@@ -87,7 +87,7 @@ static void bad_texts_are_named(void **state)
             fail_msg("'%s' says '%s', not '%s'", bad[i].text, err.msg, bad[i].words);
     }
     char many[1024] = "ort-cpu/fp32";
-    for (int i = 0; i <= JL_MAX_OPTIONS; i++)
+    for (int i = 0; i <= JL_MAX_SETTINGS; i++)
         snprintf(many + strlen(many), sizeof many - strlen(many), "+k%d=1", i);
     jl_configuration c;
     assert_int_equal(jl_configuration_parse(many, &c, NULL), JL_ERR_USAGE);

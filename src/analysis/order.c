@@ -1,0 +1,143 @@
+#include "analysis/order.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/rng.h"
+
+enum { SMALL = 48 };
+
+static int compare(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+void jl_sort_doubles(double *x, size_t n)
+{
+    if (n > SMALL) {
+        qsort(x, n, sizeof *x, compare);
+        return;
+    }
+    for (size_t i = 1; i < n; i++) {
+        double v = x[i];
+        size_t j = i;
+        for (; j > 0 && x[j - 1] > v; j--)
+            x[j] = x[j - 1];
+        x[j] = v;
+    }
+}
+
+size_t jl_keep_finite(const double *x, size_t n, double *out)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < n; i++)
+        if (fabs(x[i]) <= JL_LARGEST) out[kept++] = x[i];
+    return kept;
+}
+
+double jl_sorted_median(const double *sorted, size_t n)
+{
+    size_t h = n / 2;
+    return n % 2 ? sorted[h] : 0.5 * sorted[h - 1] + 0.5 * sorted[h];
+}
+
+typedef struct keyed {
+    double key;
+    uint32_t at;
+} keyed;
+
+double jl_double_ranks(const double *x, size_t n, uint32_t *rank2)
+{
+    keyed few[SMALL], *order = n <= SMALL ? few : malloc(n * sizeof *order);
+    if (!order) return -1;
+    if (n <= SMALL) {
+        for (size_t i = 0; i < n; i++) {
+            size_t j = i;
+            for (; j > 0 && order[j - 1].key > x[i]; j--)
+                order[j] = order[j - 1];
+            order[j] = (keyed){x[i], (uint32_t)i};
+        }
+    } else {
+        for (size_t i = 0; i < n; i++)
+            order[i] = (keyed){x[i], (uint32_t)i};
+        qsort(order, n, sizeof *order, compare); /* key is the first member */
+    }
+    double ties = 0;
+    for (size_t i = 0; i < n;) {
+        size_t end = i + 1;
+        while (end < n && !(order[end].key > order[i].key))
+            end++;
+        double t = (double)(end - i);
+        ties += t * t * t - t;
+        for (size_t j = i; j < end; j++)
+            rank2[order[j].at] = (uint32_t)(i + end + 1);
+        i = end;
+    }
+    if (order != few) free(order);
+    return ties;
+}
+
+/* Per row, the first column whose sum reaches v (`or_equal` false) or exceeds it (true). */
+static size_t columns_below(const jl_pair_sums *p, double v, bool or_equal, size_t *ends)
+{
+    size_t column = p->nb, total = 0;
+    for (size_t i = 0; i < p->na; i++) {
+        double a = p->a[i];
+        if (or_equal)
+            while (column > 0 && a + p->b[column - 1] > v)
+                column--;
+        else
+            while (column > 0 && a + p->b[column - 1] >= v)
+                column--;
+        size_t first = p->triangle ? i : 0;
+        ends[i] = column > first ? column : first;
+        total += ends[i] - first;
+    }
+    return total;
+}
+
+double jl_select_pair_sum(const jl_pair_sums *p, size_t k, size_t *scratch)
+{
+    size_t *low = scratch, *high = low + p->na, *below = high + p->na, *upto = below + p->na;
+    size_t left = 0;
+    for (size_t i = 0; i < p->na; i++) {
+        low[i] = p->triangle ? i : 0;
+        high[i] = p->nb;
+        left += high[i] - low[i];
+    }
+    jl_rng rng = {k};
+    for (;;) {
+        size_t pick = jl_rng_next(&rng) % left, row = 0;
+        while (pick >= high[row] - low[row])
+            pick -= high[row] - low[row], row++;
+        double pivot = p->a[row] + p->b[low[row] + pick];
+        size_t less = columns_below(p, pivot, false, below);
+        if (k < less) {
+            memcpy(high, below, p->na * sizeof *high);
+        } else {
+            size_t not_more = columns_below(p, pivot, true, upto);
+            if (k < not_more) return pivot;
+            memcpy(low, upto, p->na * sizeof *low);
+        }
+        left = 0;
+        for (size_t i = 0; i < p->na; i++) {
+            if (high[i] < low[i]) high[i] = low[i];
+            left += high[i] - low[i];
+        }
+    }
+}
+
+double jl_median_pair_sum(const jl_pair_sums *p, size_t *scratch)
+{
+    double upper = jl_select_pair_sum(p, p->count / 2, scratch);
+    if (p->count % 2) return upper;
+    double lower = jl_select_pair_sum(p, p->count / 2 - 1, scratch);
+    return 0.5 * lower + 0.5 * upper;
+}
+
+int jl_no_memory(jl_error *err)
+{
+    return jl_fail(err, JL_ERR_MEMORY, "analysis: memory is exhausted");
+}
