@@ -1,0 +1,12 @@
+# The runtimes with their real libraries, which ./dev puts into build/runtimes. Apart from the
+# unit tests, which run without them.
+add_library(runtime_tests STATIC ${CMAKE_CURRENT_LIST_DIR}/make_model.c
+    ${CMAKE_CURRENT_LIST_DIR}/session.c)
+target_link_libraries(runtime_tests PUBLIC jl_runtime)
+target_include_directories(runtime_tests PUBLIC ${CMAKE_CURRENT_LIST_DIR})
+foreach(name ort)
+    add_executable(test_${name} ${CMAKE_CURRENT_LIST_DIR}/test_${name}.c)
+    target_link_libraries(test_${name} PRIVATE runtime_tests PkgConfig::cmocka)
+    add_test(NAME runtime.${name} COMMAND test_${name})
+    set_tests_properties(runtime.${name} PROPERTIES LABELS "runtime" TIMEOUT 120)
+endforeach()
