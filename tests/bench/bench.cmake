@@ -1,0 +1,9 @@
+# Benchmarks: each bench_NAME.c is a program over the whole library, each bench_NAME.py a script.
+# The tests build them, ./dev bench runs them (run.py): their numbers belong to a quiet machine.
+file(GLOB bench_sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_LIST_DIR}/bench_*.c)
+foreach(source IN LISTS bench_sources)
+    get_filename_component(name ${source} NAME_WE)
+    add_executable(${name} ${source})
+    target_link_libraries(${name} PRIVATE jl_cli)
+    set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/bench)
+endforeach()
