@@ -6,53 +6,55 @@
 
 struct jl_map_slot {
     jl_str key;
-    uint32_t hash, value;
-    bool used;
+    uint32_t space, value;
+    uint64_t hash; /* never 0 in a used slot */
 };
 
-static uint32_t hash_of(jl_str key)
+static uint64_t hash_of(uint32_t space, jl_str key)
 {
-    return (uint32_t)XXH3_64bits(key.n ? key.p : "", key.n);
+    return XXH3_64bits_withSeed(key.p ? key.p : "", key.n, space) | 1;
 }
 
-static struct jl_map_slot *slot_of(struct jl_map_slot *slots, uint32_t capacity, jl_str key,
-                                   uint32_t hash)
+/* The slot of the key, or the free one where it would go. */
+static struct jl_map_slot *find(struct jl_map_slot *slots, size_t capacity, uint64_t hash,
+                                uint32_t space, jl_str key)
 {
-    uint32_t i = hash & (capacity - 1);
-    while (slots[i].used && !(slots[i].hash == hash && jl_str_eq(slots[i].key, key)))
-        i = (i + 1) & (capacity - 1);
-    return &slots[i];
+    for (size_t i = (size_t)(hash >> 7) & (capacity - 1);; i = (i + 1) & (capacity - 1)) {
+        struct jl_map_slot *s = &slots[i];
+        if (!s->hash || (s->hash == hash && s->space == space && jl_str_eq(s->key, key))) return s;
+    }
 }
 
-uint32_t jl_map_get(const jl_map *m, jl_str key)
+bool jl_map_get(const jl_map *m, uint32_t space, jl_str key, uint32_t *value)
 {
-    if (!m->count) return JL_MAP_NONE;
-    const struct jl_map_slot *slot = slot_of(m->slots, m->capacity, key, hash_of(key));
-    return slot->used ? slot->value : JL_MAP_NONE;
+    if (!m->n) return false;
+    const struct jl_map_slot *s = find(m->slots, m->capacity, hash_of(space, key), space, key);
+    if (s->hash) *value = s->value;
+    return s->hash != 0;
 }
 
 static bool grow(jl_map *m)
 {
-    if (m->capacity > UINT32_MAX / 4) return false;
-    uint32_t capacity = m->capacity ? m->capacity * 2 : 64;
+    size_t capacity = m->capacity ? m->capacity * 2 : 64;
     struct jl_map_slot *slots = calloc(capacity, sizeof *slots);
     if (!slots) return false;
-    for (uint32_t i = 0; i < m->capacity; i++)
-        if (m->slots[i].used)
-            *slot_of(slots, capacity, m->slots[i].key, m->slots[i].hash) = m->slots[i];
+    for (size_t i = 0; i < m->capacity; i++) {
+        const struct jl_map_slot *s = &m->slots[i];
+        if (s->hash) *find(slots, capacity, s->hash, s->space, s->key) = *s;
+    }
     free(m->slots);
     m->slots = slots;
     m->capacity = capacity;
     return true;
 }
 
-bool jl_map_set(jl_map *m, jl_str key, uint32_t value)
+bool jl_map_put(jl_map *m, uint32_t space, jl_str key, uint32_t value)
 {
-    if (m->count * 4 >= m->capacity * 3 && !grow(m)) return false;
-    uint32_t hash = hash_of(key);
-    struct jl_map_slot *slot = slot_of(m->slots, m->capacity, key, hash);
-    if (!slot->used) m->count++;
-    *slot = (struct jl_map_slot){.key = key, .hash = hash, .value = value, .used = true};
+    if (4 * (m->n + 1) > 3 * m->capacity && !grow(m)) return false;
+    uint64_t hash = hash_of(space, key);
+    struct jl_map_slot *s = find(m->slots, m->capacity, hash, space, key);
+    m->n += !s->hash;
+    *s = (struct jl_map_slot){key, space, value, hash};
     return true;
 }
 

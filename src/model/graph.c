@@ -1,0 +1,445 @@
+/* Two passes over the scopes: first every value that anything defines, then every reading of
+ * one, so that a sub-graph may read what the enclosing graph defines after it in the file. */
+#include "model/graph.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/map.h"
+
+typedef struct build {
+    jl_graph *g;
+    jl_arena *arena;
+    jl_map names;
+    uint32_t values_capacity, nodes_capacity, scopes_capacity;
+    jl_value *values;
+    jl_node *nodes;
+    jl_scope *scopes;
+    jl_error *err;
+} build;
+
+static int no_memory(const build *b)
+{
+    return jl_fail(b->err, JL_ERR_MEMORY, "out of memory while reading the graph");
+}
+
+const char *jl_node_label(const jl_graph *g, uint32_t node, char label[JL_LABEL])
+{
+    const onnx_node *n = g->nodes[node].onnx;
+    int width = n->name.n > 120 ? 120 : (int)n->name.n;
+    int type = n->op_type.n > 40 ? 40 : (int)n->op_type.n;
+    const char *op = n->op_type.p ? n->op_type.p : "";
+    if (n->name.n)
+        snprintf(label, JL_LABEL, "node '%.*s' (%.*s)", width, n->name.p, type, op);
+    else
+        snprintf(label, JL_LABEL, "node #%u (%.*s)",
+                 node - g->scopes[g->nodes[node].scope].first_node, type, op);
+    return label;
+}
+
+uint32_t jl_graph_find(const jl_graph *g, uint32_t scope, jl_str name)
+{
+    for (; scope != JL_NONE; scope = g->scopes[scope].parent)
+        for (uint32_t v = 0; v < g->n_values; v++)
+            if (g->values[v].scope == scope && jl_str_eq(g->values[v].name, name)) return v;
+    return JL_NONE;
+}
+
+/* Makes room for `extra` more items of an array that doubles. */
+static int room(build *b, void **array, size_t size, uint32_t n, size_t extra, uint32_t *capacity)
+{
+    if (extra > UINT32_MAX / 2 - n)
+        return jl_fail(b->err, JL_ERR_LIMIT, "more than 2^31 values in a model");
+    if (n + extra <= *capacity) return 0;
+    uint32_t wanted = *capacity ? *capacity : 256;
+    while (wanted < n + extra)
+        wanted *= 2;
+    void *p = reallocarray(*array, wanted, size);
+    if (!p) return no_memory(b);
+    *array = p;
+    *capacity = wanted;
+    return 0;
+}
+
+/* Values ----------------------------------------------------------------------------------------
+ */
+
+static int find_or_add(build *b, uint32_t scope, jl_str name, bool *is_new, uint32_t *v)
+{
+    *is_new = !jl_map_get(&b->names, scope, name, v);
+    if (!*is_new) return 0;
+    int rc =
+        room(b, (void **)&b->values, sizeof *b->values, b->g->n_values, 1, &b->values_capacity);
+    if (rc) return rc;
+    *v = b->g->n_values++;
+    b->values[*v] = (jl_value){.name = name, .scope = scope, .node = JL_NONE};
+    return jl_map_put(&b->names, scope, name, *v) ? 0 : no_memory(b);
+}
+
+static int define_inputs(build *b, uint32_t scope)
+{
+    const onnx_graph *o = b->scopes[scope].onnx;
+    uint32_t *inputs = jl_arena_array(b->arena, o->inputs.n, sizeof *inputs);
+    if (!inputs) return no_memory(b);
+    b->scopes[scope].inputs = inputs;
+    b->scopes[scope].n_inputs = (uint32_t)o->inputs.n;
+    for (size_t i = 0; i < o->inputs.n; i++) {
+        bool is_new;
+        uint32_t v;
+        int rc = find_or_add(b, scope, o->inputs.p[i].name, &is_new, &v);
+        if (rc) return rc;
+        if (!is_new)
+            return jl_fail(b->err, JL_ERR_FORMAT, "two inputs are called '%.*s'",
+                           JL_FMT(o->inputs.p[i].name));
+        b->values[v].is_input = true;
+        b->values[v].declared = o->inputs.p[i].type;
+        inputs[i] = v;
+    }
+    return 0;
+}
+
+static int define_initializer(build *b, uint32_t scope, jl_str name, const onnx_tensor *dense,
+                              const onnx_sparse_tensor *sparse)
+{
+    bool is_new;
+    uint32_t v;
+    int rc = find_or_add(b, scope, name, &is_new, &v);
+    if (rc) return rc;
+    if (b->values[v].initializer || b->values[v].sparse)
+        return jl_fail(b->err, JL_ERR_FORMAT, "two initializers are called '%.*s'", JL_FMT(name));
+    b->values[v].initializer = dense;
+    b->values[v].sparse = sparse;
+    return 0;
+}
+
+static int define_initializers(build *b, uint32_t scope)
+{
+    const onnx_graph *o = b->scopes[scope].onnx;
+    int rc = 0;
+    for (size_t i = 0; i < o->initializers.n && !rc; i++)
+        rc = define_initializer(b, scope, o->initializers.p[i].name, &o->initializers.p[i], NULL);
+    for (size_t i = 0; i < o->sparse_initializers.n && !rc; i++) {
+        const onnx_sparse_tensor *s = &o->sparse_initializers.p[i];
+        if (s->values) rc = define_initializer(b, scope, s->values->name, NULL, s);
+    }
+    return rc;
+}
+
+static int define_outputs(build *b, uint32_t node)
+{
+    jl_node *n = &b->nodes[node];
+    char label[JL_LABEL], other[JL_LABEL];
+    for (uint32_t i = 0; i < n->n_outputs; i++) {
+        jl_str name = n->onnx->outputs.p[i];
+        n->outputs[i] = JL_NONE;
+        if (!name.n) continue;
+        bool is_new;
+        uint32_t v;
+        int rc = find_or_add(b, n->scope, name, &is_new, &v);
+        if (rc) return rc;
+        if (!is_new) {
+            const jl_value *value = &b->values[v];
+            return jl_fail(b->err, JL_ERR_FORMAT, "%s makes '%.*s', which %s already",
+                           jl_node_label(b->g, node, label), JL_FMT(name),
+                           value->node == JL_NONE ? "is an input or an initializer"
+                                                  : jl_node_label(b->g, value->node, other));
+        }
+        b->values[v].node = node;
+        b->values[v].output = i;
+        n->outputs[i] = v;
+    }
+    return 0;
+}
+
+/* Scopes ----------------------------------------------------------------------------------------
+ */
+
+static int add_scope(build *b, const onnx_graph *onnx, uint32_t parent, uint32_t owner)
+{
+    int rc =
+        room(b, (void **)&b->scopes, sizeof *b->scopes, b->g->n_scopes, 1, &b->scopes_capacity);
+    if (rc) return rc;
+    b->scopes[b->g->n_scopes++] = (jl_scope){.onnx = onnx, .parent = parent, .owner = owner};
+    b->g->scopes = b->scopes;
+    return 0;
+}
+
+static int add_child_scopes(build *b, uint32_t node)
+{
+    const onnx_node *o = b->nodes[node].onnx;
+    uint32_t scope = b->nodes[node].scope;
+    b->nodes[node].first_scope = b->g->n_scopes;
+    for (size_t i = 0; i < o->attributes.n; i++) {
+        const onnx_attribute *a = &o->attributes.p[i];
+        int rc = a->g ? add_scope(b, a->g, scope, node) : 0;
+        for (size_t k = 0; k < a->graphs.n && !rc; k++)
+            rc = add_scope(b, a->graphs.p[k], scope, node);
+        if (rc) return rc;
+    }
+    b->nodes[node].n_scopes = b->g->n_scopes - b->nodes[node].first_scope;
+    return 0;
+}
+
+static int define_nodes(build *b, uint32_t scope)
+{
+    const onnx_graph *o = b->scopes[scope].onnx;
+    int rc = room(b, (void **)&b->nodes, sizeof *b->nodes, b->g->n_nodes, o->nodes.n,
+                  &b->nodes_capacity);
+    if (rc) return rc;
+    b->g->nodes = b->nodes;
+    b->scopes[scope].first_node = b->g->n_nodes;
+    b->scopes[scope].n_nodes = (uint32_t)o->nodes.n;
+    for (size_t i = 0; i < o->nodes.n; i++) {
+        const onnx_node *n = &o->nodes.p[i];
+        uint32_t id = b->g->n_nodes++;
+        uint32_t *ports = jl_arena_array(b->arena, n->inputs.n + n->outputs.n, sizeof *ports);
+        if (!ports) return no_memory(b);
+        b->nodes[id] = (jl_node){.onnx = n,
+                                 .scope = scope,
+                                 .n_inputs = (uint32_t)n->inputs.n,
+                                 .n_outputs = (uint32_t)n->outputs.n,
+                                 .inputs = ports,
+                                 .outputs = ports + n->inputs.n};
+        if ((rc = define_outputs(b, id)) || (rc = add_child_scopes(b, id))) return rc;
+    }
+    return 0;
+}
+
+/* Readings --------------------------------------------------------------------------------------
+ */
+
+static bool resolve(const build *b, uint32_t scope, jl_str name, uint32_t *v)
+{
+    for (; scope != JL_NONE; scope = b->scopes[scope].parent)
+        if (jl_map_get(&b->names, scope, name, v)) return true;
+    return false;
+}
+
+static int resolve_inputs(build *b, uint32_t node)
+{
+    jl_node *n = &b->nodes[node];
+    char label[JL_LABEL];
+    for (uint32_t i = 0; i < n->n_inputs; i++) {
+        jl_str name = n->onnx->inputs.p[i];
+        n->inputs[i] = JL_NONE;
+        if (!name.n) continue;
+        if (!resolve(b, n->scope, name, &n->inputs[i]))
+            return jl_fail(b->err, JL_ERR_FORMAT, "%s reads '%.*s', which nothing makes",
+                           jl_node_label(b->g, node, label), JL_FMT(name));
+        b->values[n->inputs[i]].n_uses++;
+    }
+    return 0;
+}
+
+static int resolve_outputs(build *b, uint32_t scope)
+{
+    const onnx_graph *o = b->scopes[scope].onnx;
+    uint32_t *outputs = jl_arena_array(b->arena, o->outputs.n, sizeof *outputs);
+    if (!outputs) return no_memory(b);
+    b->scopes[scope].outputs = outputs;
+    b->scopes[scope].n_outputs = (uint32_t)o->outputs.n;
+    for (size_t i = 0; i < o->outputs.n; i++) {
+        const onnx_value_info *info = &o->outputs.p[i];
+        if (!resolve(b, scope, info->name, &outputs[i]))
+            return jl_fail(b->err, JL_ERR_FORMAT, "output '%.*s' is made by no node",
+                           JL_FMT(info->name));
+        jl_value *v = &b->values[outputs[i]];
+        v->is_output = true;
+        if (!v->declared) v->declared = info->type;
+    }
+    for (size_t i = 0; i < o->value_infos.n; i++) {
+        uint32_t v;
+        if (jl_map_get(&b->names, scope, o->value_infos.p[i].name, &v) && !b->values[v].declared)
+            b->values[v].declared = o->value_infos.p[i].type;
+    }
+    return 0;
+}
+
+static int list_uses(build *b)
+{
+    uint32_t total = 0;
+    for (uint32_t v = 0; v < b->g->n_values; v++) {
+        b->values[v].first_use = total;
+        total += b->values[v].n_uses;
+        b->values[v].n_uses = 0;
+    }
+    b->g->uses = jl_arena_array(b->arena, total, sizeof *b->g->uses);
+    if (!b->g->uses) return no_memory(b);
+    for (uint32_t n = 0; n < b->g->n_nodes; n++)
+        for (uint32_t i = 0; i < b->nodes[n].n_inputs; i++) {
+            uint32_t v = b->nodes[n].inputs[i];
+            if (v == JL_NONE) continue;
+            jl_value *value = &b->values[v];
+            b->g->uses[value->first_use + value->n_uses++] = (jl_use){n, i};
+        }
+    return 0;
+}
+
+/* Order -----------------------------------------------------------------------------------------
+ */
+
+/* The node of the value's scope that a reading belongs to: itself, or the one that holds the
+ * sub-graph it stands in. */
+static uint32_t reader_in(const jl_graph *g, uint32_t scope, uint32_t node)
+{
+    while (g->nodes[node].scope != scope)
+        node = g->scopes[g->nodes[node].scope].owner;
+    return node;
+}
+
+/* A node that `node` reads from and that waits too, or JL_NONE. */
+static uint32_t waiting_producer(const jl_graph *g, uint32_t node, const uint32_t *waiting)
+{
+    const jl_node *n = &g->nodes[node];
+    for (uint32_t k = 0; k < n->n_inputs; k++) {
+        uint32_t p = n->inputs[k] == JL_NONE ? JL_NONE : g->values[n->inputs[k]].node;
+        if (p != JL_NONE && g->nodes[p].scope == n->scope && waiting[p]) return p;
+    }
+    return JL_NONE;
+}
+
+/* Every waiting node reads from one that waits: enough steps back end inside a cycle. Where that
+ * reading stands in a sub-graph, only the node that holds it is named. */
+static int name_cycle(const jl_graph *g, const uint32_t *waiting, uint32_t start, jl_error *err)
+{
+    enum { SHOWN = 5 };
+    char label[JL_LABEL];
+    uint32_t at = start, next;
+    for (uint32_t i = 0; i < g->n_nodes && (next = waiting_producer(g, at, waiting)) != JL_NONE;
+         i++)
+        at = next;
+    jl_buf text = {0};
+    uint32_t first = at;
+    for (int shown = 0; at != JL_NONE && shown < SHOWN; shown++) {
+        jl_buf_printf(&text, "%s%s", shown ? " reads from " : "", jl_node_label(g, at, label));
+        at = waiting_producer(g, at, waiting);
+        if (at == first) break;
+    }
+    int rc = jl_fail(err, JL_ERR_FORMAT, "the graph has a cycle: %s%s", text.p,
+                     at == first ? " reads from the first" : " ...");
+    jl_buf_free(&text);
+    return rc;
+}
+
+static bool file_order_holds(const jl_graph *g, const jl_scope *s, uint32_t scope)
+{
+    for (uint32_t i = s->first_node; i < s->first_node + s->n_nodes; i++) {
+        const jl_node *n = &g->nodes[i];
+        for (uint32_t k = 0; k < n->n_outputs; k++) {
+            if (n->outputs[k] == JL_NONE) continue;
+            const jl_value *v = &g->values[n->outputs[k]];
+            for (uint32_t u = 0; u < v->n_uses; u++)
+                if (reader_in(g, scope, g->uses[v->first_use + u].node) <= i) return false;
+        }
+    }
+    return true;
+}
+
+/* Kahn's algorithm; waiting[n] counts the readings of node n whose producers are not placed. */
+static void count_readings(const jl_graph *g, uint32_t scope, uint32_t node, uint32_t *waiting)
+{
+    const jl_node *n = &g->nodes[node];
+    for (uint32_t k = 0; k < n->n_outputs; k++) {
+        if (n->outputs[k] == JL_NONE) continue;
+        const jl_value *v = &g->values[n->outputs[k]];
+        for (uint32_t u = 0; u < v->n_uses; u++)
+            waiting[reader_in(g, scope, g->uses[v->first_use + u].node)]++;
+    }
+}
+
+/* Appends to the order the readers of a placed node that wait for nothing more. */
+static void place_readers(const jl_graph *g, uint32_t scope, uint32_t node, uint32_t *waiting,
+                          uint32_t *order, uint32_t *n_placed)
+{
+    const jl_node *n = &g->nodes[node];
+    for (uint32_t k = 0; k < n->n_outputs; k++) {
+        if (n->outputs[k] == JL_NONE) continue;
+        const jl_value *v = &g->values[n->outputs[k]];
+        for (uint32_t u = 0; u < v->n_uses; u++) {
+            uint32_t reader = reader_in(g, scope, g->uses[v->first_use + u].node);
+            if (!--waiting[reader]) order[(*n_placed)++] = reader;
+        }
+    }
+}
+
+static int sort_scope(const jl_graph *g, jl_scope *s, uint32_t scope, uint32_t *waiting,
+                      jl_error *err)
+{
+    uint32_t end = s->first_node + s->n_nodes, placed = 0;
+    for (uint32_t i = s->first_node; i < end; i++)
+        count_readings(g, scope, i, waiting);
+    for (uint32_t i = s->first_node; i < end; i++)
+        if (!waiting[i]) s->order[placed++] = i;
+    for (uint32_t i = 0; i < placed; i++)
+        place_readers(g, scope, s->order[i], waiting, s->order, &placed);
+    for (uint32_t i = s->first_node; i < end && placed < s->n_nodes; i++)
+        if (waiting[i]) return name_cycle(g, waiting, i, err);
+    return 0;
+}
+
+static int order_scopes(build *b)
+{
+    jl_graph *g = b->g;
+    uint32_t *waiting = calloc(g->n_nodes + 1, sizeof *waiting);
+    int rc = waiting ? 0 : no_memory(b);
+    for (uint32_t i = 0; i < g->n_scopes && !rc; i++) {
+        jl_scope *s = &g->scopes[i];
+        s->order = jl_arena_array(b->arena, s->n_nodes, sizeof *s->order);
+        if (!s->order) {
+            rc = no_memory(b);
+        } else if (file_order_holds(g, s, i)) {
+            for (uint32_t k = 0; k < s->n_nodes; k++)
+                s->order[k] = s->first_node + k;
+        } else {
+            rc = sort_scope(g, s, i, waiting, b->err);
+        }
+    }
+    free(waiting);
+    return rc;
+}
+
+static int build_all(build *b)
+{
+    int rc = add_scope(b, b->g->model->graph, JL_NONE, JL_NONE);
+    for (uint32_t i = 0; i < b->g->n_scopes && !rc; i++) {
+        if ((rc = define_inputs(b, i)) || (rc = define_initializers(b, i))) break;
+        rc = define_nodes(b, i);
+    }
+    for (uint32_t i = 0; i < b->g->n_nodes && !rc; i++)
+        rc = resolve_inputs(b, i);
+    for (uint32_t i = 0; i < b->g->n_scopes && !rc; i++)
+        rc = resolve_outputs(b, i);
+    return rc;
+}
+
+static void *keep(jl_arena *arena, const void *items, size_t n, size_t size)
+{
+    void *p = jl_arena_array(arena, n, size);
+    if (p && n) memcpy(p, items, n * size);
+    return p;
+}
+
+int jl_graph_new(const onnx_model *model, jl_arena *arena, jl_graph **graph, jl_error *err)
+{
+    build b = {.g = jl_arena_alloc(arena, sizeof *b.g), .arena = arena, .err = err};
+    if (!b.g) return no_memory(&b);
+    jl_graph *g = b.g;
+    g->model = model;
+    int rc = build_all(&b);
+    if (!rc) {
+        g->values = keep(arena, b.values, g->n_values, sizeof *g->values);
+        g->nodes = keep(arena, b.nodes, g->n_nodes, sizeof *g->nodes);
+        g->scopes = keep(arena, b.scopes, g->n_scopes, sizeof *g->scopes);
+        if (!g->values || !g->nodes || !g->scopes) rc = no_memory(&b);
+    }
+    free(b.values);
+    free(b.nodes);
+    free(b.scopes);
+    jl_map_free(&b.names);
+    b.values = g->values;
+    b.nodes = g->nodes;
+    b.scopes = g->scopes;
+    if (!rc && !(rc = list_uses(&b))) rc = order_scopes(&b);
+    if (!rc) *graph = g;
+    return rc;
+}
