@@ -3,3 +3,9 @@ target_link_libraries(onnx_roundtrip PRIVATE jl_model)
 add_test(NAME parity.onnx_roundtrip
     COMMAND ${JL_PYTHON} ${CMAKE_CURRENT_LIST_DIR}/onnx_roundtrip.py $<TARGET_FILE:onnx_roundtrip>)
 set_tests_properties(parity.onnx_roundtrip PROPERTIES LABELS "parity" TIMEOUT 300)
+
+add_executable(infer_shapes ${CMAKE_CURRENT_LIST_DIR}/infer_shapes.c)
+target_link_libraries(infer_shapes PRIVATE jl_model)
+add_test(NAME parity.backend_shapes
+    COMMAND ${JL_PYTHON} ${CMAKE_CURRENT_LIST_DIR}/backend_shapes.py $<TARGET_FILE:infer_shapes>)
+set_tests_properties(parity.backend_shapes PROPERTIES LABELS "parity" TIMEOUT 300)
