@@ -6,56 +6,68 @@
 
 struct jl_map_slot {
     jl_str key;
-    uint32_t space, value;
-    uint64_t hash; /* never 0 in a used slot */
+    uint32_t hash, value, space;
+    bool used;
 };
 
-static uint64_t hash_of(uint32_t space, jl_str key)
+static uint32_t hash_of(uint32_t space, jl_str key)
 {
-    return XXH3_64bits_withSeed(key.p ? key.p : "", key.n, space) | 1;
+    return (uint32_t)XXH3_64bits_withSeed(key.n ? key.p : "", key.n, space);
 }
 
-/* The slot of the key, or the free one where it would go. */
-static struct jl_map_slot *find(struct jl_map_slot *slots, size_t capacity, uint64_t hash,
-                                uint32_t space, jl_str key)
+static struct jl_map_slot *slot_of(struct jl_map_slot *slots, uint32_t capacity, uint32_t space,
+                                   jl_str key, uint32_t hash)
 {
-    for (size_t i = (size_t)(hash >> 7) & (capacity - 1);; i = (i + 1) & (capacity - 1)) {
-        struct jl_map_slot *s = &slots[i];
-        if (!s->hash || (s->hash == hash && s->space == space && jl_str_eq(s->key, key))) return s;
-    }
+    uint32_t i = hash & (capacity - 1);
+    while (slots[i].used &&
+           !(slots[i].hash == hash && slots[i].space == space && jl_str_eq(slots[i].key, key)))
+        i = (i + 1) & (capacity - 1);
+    return &slots[i];
 }
 
-bool jl_map_get(const jl_map *m, uint32_t space, jl_str key, uint32_t *value)
+uint32_t jl_map_get_in(const jl_map *m, uint32_t space, jl_str key)
 {
-    if (!m->n) return false;
-    const struct jl_map_slot *s = find(m->slots, m->capacity, hash_of(space, key), space, key);
-    if (s->hash) *value = s->value;
-    return s->hash != 0;
+    if (!m->count) return JL_MAP_NONE;
+    const struct jl_map_slot *slot =
+        slot_of(m->slots, m->capacity, space, key, hash_of(space, key));
+    return slot->used ? slot->value : JL_MAP_NONE;
+}
+
+uint32_t jl_map_get(const jl_map *m, jl_str key)
+{
+    return jl_map_get_in(m, 0, key);
 }
 
 static bool grow(jl_map *m)
 {
-    size_t capacity = m->capacity ? m->capacity * 2 : 64;
+    if (m->capacity > UINT32_MAX / 4) return false;
+    uint32_t capacity = m->capacity ? m->capacity * 2 : 64;
     struct jl_map_slot *slots = calloc(capacity, sizeof *slots);
     if (!slots) return false;
-    for (size_t i = 0; i < m->capacity; i++) {
-        const struct jl_map_slot *s = &m->slots[i];
-        if (s->hash) *find(slots, capacity, s->hash, s->space, s->key) = *s;
-    }
+    for (uint32_t i = 0; i < m->capacity; i++)
+        if (m->slots[i].used)
+            *slot_of(slots, capacity, m->slots[i].space, m->slots[i].key, m->slots[i].hash) =
+                m->slots[i];
     free(m->slots);
     m->slots = slots;
     m->capacity = capacity;
     return true;
 }
 
-bool jl_map_put(jl_map *m, uint32_t space, jl_str key, uint32_t value)
+bool jl_map_set_in(jl_map *m, uint32_t space, jl_str key, uint32_t value)
 {
-    if (4 * (m->n + 1) > 3 * m->capacity && !grow(m)) return false;
-    uint64_t hash = hash_of(space, key);
-    struct jl_map_slot *s = find(m->slots, m->capacity, hash, space, key);
-    m->n += !s->hash;
-    *s = (struct jl_map_slot){key, space, value, hash};
+    if (m->count * 4 >= m->capacity * 3 && !grow(m)) return false;
+    uint32_t hash = hash_of(space, key);
+    struct jl_map_slot *slot = slot_of(m->slots, m->capacity, space, key, hash);
+    if (!slot->used) m->count++;
+    *slot = (struct jl_map_slot){
+        .key = key, .hash = hash, .value = value, .space = space, .used = true};
     return true;
+}
+
+bool jl_map_set(jl_map *m, jl_str key, uint32_t value)
+{
+    return jl_map_set_in(m, 0, key, value);
 }
 
 void jl_map_free(jl_map *m)

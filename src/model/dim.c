@@ -118,14 +118,14 @@ static jl_dim intern(jl_dims *d, const term *terms, uint32_t n)
     if (n == 1 && terms[0].n == 0) return jl_dim_k(terms[0].c);
     jl_str key = {(const char *)terms, n * sizeof *terms};
     uint32_t e;
-    if (jl_map_get(&d->exprs, 0, key, &e)) return (jl_dim){0, e};
+    if ((e = jl_map_get(&d->exprs, key)) != JL_MAP_NONE) return (jl_dim){0, e};
     term *kept = jl_arena_alloc(d->arena, key.n);
     if (!kept || !grow((void **)&d->polys, sizeof *d->polys, d->n_polys, &d->polys_capacity))
         return fail(d);
     memcpy(kept, terms, key.n);
     d->polys[d->n_polys++] = (poly){kept, n};
     e = (uint32_t)d->n_polys;
-    if (!jl_map_put(&d->exprs, 0, (jl_str){(const char *)kept, key.n}, e)) return fail(d);
+    if (!jl_map_set(&d->exprs, (jl_str){(const char *)kept, key.n}, e)) return fail(d);
     return (jl_dim){0, e};
 }
 
@@ -139,14 +139,15 @@ static jl_dim from_atom(jl_dims *d, uint32_t a)
 jl_dim jl_dim_symbol(jl_dims *d, jl_str name)
 {
     uint32_t a;
-    if (jl_map_get(&d->atoms_by_key, ATOM_SYMBOL, name, &a)) return from_atom(d, a);
+    if ((a = jl_map_get_in(&d->atoms_by_key, ATOM_SYMBOL, name)) != JL_MAP_NONE)
+        return from_atom(d, a);
     char *copy = jl_arena_strndup(d->arena, name.p ? name.p : "", name.n);
     if (!copy ||
         !grow((void **)&d->symbols, sizeof *d->symbols, d->n_symbols, &d->symbols_capacity))
         return fail(d);
     jl_str kept = {copy, name.n};
     a = add_atom(d, &(atom){.kind = ATOM_SYMBOL, .name = kept, .low = 1});
-    if (!a || !jl_map_put(&d->atoms_by_key, ATOM_SYMBOL, kept, a)) return fail(d);
+    if (!a || !jl_map_set_in(&d->atoms_by_key, ATOM_SYMBOL, kept, a)) return fail(d);
     d->symbols[d->n_symbols++] = kept;
     return from_atom(d, a);
 }
@@ -231,7 +232,7 @@ static jl_dim compound(jl_dims *d, atom_kind kind, jl_dim a, jl_dim b)
     memcpy(key, parts, sizeof parts);
     jl_str bytes = {(const char *)key, sizeof parts};
     uint32_t at;
-    if (jl_map_get(&d->atoms_by_key, kind, bytes, &at)) return from_atom(d, at);
+    if ((at = jl_map_get_in(&d->atoms_by_key, kind, bytes)) != JL_MAP_NONE) return from_atom(d, at);
     unsigned na = nesting(d, a), nb = nesting(d, b), deepest = na > nb ? na : nb;
     if (deepest >= MAX_NESTING) return jl_dim_unknown(d);
     at = add_atom(d, &(atom){.kind = kind,
@@ -239,7 +240,7 @@ static jl_dim compound(jl_dims *d, atom_kind kind, jl_dim a, jl_dim b)
                              .b = b,
                              .nesting = deepest + 1,
                              .low = compound_low(d, kind, a, b)});
-    if (!at || !jl_map_put(&d->atoms_by_key, kind, bytes, at)) return fail(d);
+    if (!at || !jl_map_set_in(&d->atoms_by_key, kind, bytes, at)) return fail(d);
     return from_atom(d, at);
 }
 
@@ -461,8 +462,8 @@ jl_dim jl_dim_max(jl_dims *d, jl_dim a, jl_dim b)
 
 bool jl_dims_bind(jl_dims *d, jl_str symbol, int64_t value)
 {
-    uint32_t a;
-    if (!jl_map_get(&d->atoms_by_key, ATOM_SYMBOL, symbol, &a)) return false;
+    uint32_t a = jl_map_get_in(&d->atoms_by_key, ATOM_SYMBOL, symbol);
+    if (a == JL_MAP_NONE) return false;
     d->atoms[a - 1].bound = value;
     d->epoch++;
     return true;

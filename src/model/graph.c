@@ -66,14 +66,15 @@ static int room(build *b, void **array, size_t size, uint32_t n, size_t extra, u
 
 static int find_or_add(build *b, uint32_t scope, jl_str name, bool *is_new, uint32_t *v)
 {
-    *is_new = !jl_map_get(&b->names, scope, name, v);
+    *v = jl_map_get_in(&b->names, scope, name);
+    *is_new = *v == JL_MAP_NONE;
     if (!*is_new) return 0;
     int rc =
         room(b, (void **)&b->values, sizeof *b->values, b->g->n_values, 1, &b->values_capacity);
     if (rc) return rc;
     *v = b->g->n_values++;
     b->values[*v] = (jl_value){.name = name, .scope = scope, .node = JL_NONE};
-    return jl_map_put(&b->names, scope, name, *v) ? 0 : no_memory(b);
+    return jl_map_set_in(&b->names, scope, name, *v) ? 0 : no_memory(b);
 }
 
 static int define_inputs(build *b, uint32_t scope)
@@ -211,7 +212,7 @@ static int define_nodes(build *b, uint32_t scope)
 static bool resolve(const build *b, uint32_t scope, jl_str name, uint32_t *v)
 {
     for (; scope != JL_NONE; scope = b->scopes[scope].parent)
-        if (jl_map_get(&b->names, scope, name, v)) return true;
+        if ((*v = jl_map_get_in(&b->names, scope, name)) != JL_MAP_NONE) return true;
     return false;
 }
 
@@ -248,8 +249,8 @@ static int resolve_outputs(build *b, uint32_t scope)
         if (!v->declared) v->declared = info->type;
     }
     for (size_t i = 0; i < o->value_infos.n; i++) {
-        uint32_t v;
-        if (jl_map_get(&b->names, scope, o->value_infos.p[i].name, &v) && !b->values[v].declared)
+        uint32_t v = jl_map_get_in(&b->names, scope, o->value_infos.p[i].name);
+        if (v != JL_MAP_NONE && !b->values[v].declared)
             b->values[v].declared = o->value_infos.p[i].type;
     }
     return 0;
