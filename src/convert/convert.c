@@ -1,0 +1,117 @@
+#include "convert/commute.h"
+#include "convert/edit.h"
+#include "convert/fold.h"
+#include "convert/half.h"
+#include "model/shapes.h"
+
+#include <stdio.h>
+
+const char *jl_keep_reason_text(jl_keep_reason reason)
+{
+    static const char *const texts[] = {
+        [JL_KEEP_OPERATOR] = "ONNX does not define it for this type at this opset",
+        [JL_KEEP_DOMAIN] = "an operator of another domain",
+        [JL_KEEP_USER] = "asked for",
+        [JL_KEEP_RANGE] = "its values come near the largest half",
+        [JL_KEEP_SHAPE] = "arithmetic on shapes",
+    };
+    return texts[reason];
+}
+
+static int name_set(jl_map *set, const char *const *names, size_t count, jl_error *err)
+{
+    for (size_t i = 0; i < count; i++)
+        if (!jl_name_set(set, jl_str_c(names[i]), 0))
+            return jl_fail(err, JL_ERR_MEMORY, "out of memory while converting");
+    return 0;
+}
+
+/* A name that the user gave and nothing has is a mistake, not a wish that came true. */
+static int unused_name(const jl_map *set, const char *const *names, size_t count, jl_error *err)
+{
+    for (size_t i = 0; i < count; i++)
+        if (jl_name_get(set, jl_str_c(names[i])) == 0)
+            return jl_fail(err, JL_ERR_USAGE,
+                           "no node or operator of the model is called '%s'; "
+                           "'jouleline model info --nodes' lists them",
+                           names[i]);
+    return 0;
+}
+
+/* Every value's element type by name. Two scopes that give one name two types cannot be told
+ * apart here; ONNX forbids such names. */
+static int infer_types(onnx_file *file, jl_map *types, jl_error *err)
+{
+    jl_graph *graph;
+    jl_shapes *shapes = NULL;
+    int rc = jl_graph_new(file->model, file->arena, &graph, err);
+    if (!rc) rc = jl_shapes_new(graph, file, file->arena, &(jl_shapes_options){0}, &shapes, err);
+    for (uint32_t i = 0; !rc && i < graph->n_values; i++) {
+        const jl_value *v = &graph->values[i];
+        uint32_t dtype = shapes->values[i].dtype, before = jl_name_get(types, v->name);
+        if (!v->name.n) continue;
+        if (dtype == JL_UNDEFINED) {
+            char label[JL_LABEL];
+            rc = jl_fail(err, JL_ERR_UNSUPPORTED,
+                         "the type of '%.*s' cannot be inferred (%s); a value_info entry that "
+                         "states it would do",
+                         JL_FMT(v->name),
+                         v->node == JL_NONE ? "an input" : jl_node_label(graph, v->node, label));
+        } else if (before != JL_NONE && before != dtype) {
+            rc = jl_fail(err, JL_ERR_FORMAT, "the name '%.*s' stands for values of two types",
+                         JL_FMT(v->name));
+        } else if (!jl_name_set(types, v->name, dtype)) {
+            rc = jl_fail(err, JL_ERR_MEMORY, "out of memory while converting");
+        }
+    }
+    jl_shapes_free(shapes);
+    return rc;
+}
+
+static int rewrite(jl_half *h, jl_map *types, jl_error *err)
+{
+    const jl_convert_options *o = h->options;
+    int n = o->keep_batch_norms ? 0 : jl_fold_batch_norms(h->edit, err);
+    if (n < 0) return n;
+    h->summary->folded = (size_t)n;
+    n = o->to == JL_FLOAT16 ? jl_commute_transposes(h->edit, types, err) : 0;
+    if (n < 0) return n;
+    h->summary->commuted = (size_t)n;
+    int rc = name_set(&h->keep, o->keep, o->keep_count, err);
+    if (!rc) rc = name_set(&h->range, o->range, o->range_count, err);
+    if (!rc) rc = jl_half_model(h, err);
+    return rc ? rc : unused_name(&h->keep, o->keep, o->keep_count, err);
+}
+
+static void count_parameters(const jl_edit *e, jl_convert_summary *summary)
+{
+    for (size_t i = 0; i < e->graph->initializers.n; i++)
+        if (e->recipes[i].floats.p && e->recipes[i].to != JL_FLOAT)
+            summary->parameters += e->recipes[i].floats.n / 4;
+}
+
+int jl_convert_precision(const char *from, const char *to, const jl_convert_options *options,
+                         jl_convert_summary *summary, jl_error *err)
+{
+    *summary = (jl_convert_summary){0};
+    onnx_file *file = NULL;
+    jl_edit edit = {0};
+    jl_map types = {0};
+    jl_half h = {.edit = &edit, .options = options, .summary = summary, .types = &types};
+    int rc = onnx_open(from, &file, err);
+    if (rc) return rc;
+    h.opset = onnx_opset_version(file->model, "");
+    if (!rc) rc = infer_types(file, &types, err);
+    if (!rc) rc = jl_edit_begin(&edit, file, err);
+    if (!rc) rc = rewrite(&h, &types, err);
+    if (!rc) rc = jl_edit_save(&edit, to, err);
+    if (!rc) count_parameters(&edit, summary);
+    summary->saturated += edit.saturated;
+    jl_edit_end(&edit);
+    jl_map_free(&types);
+    jl_map_free(&h.keep);
+    jl_map_free(&h.range);
+    jl_map_free(&h.now);
+    onnx_close(file);
+    return rc ? jl_prefix(err, "%s", from) : 0;
+}

@@ -1,0 +1,472 @@
+#include "convert/half.h"
+#include "convert/half_rules.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* A value that was FP32: its names now, by type; p NULL where that type was not made yet. */
+struct jl_half_value {
+    jl_str as32, as16;
+    int64_t initializer;  /* index, or -1 */
+    bool pinned;          /* the initialiser has its type: another type needs a copy */
+    bool constant, shape; /* made of constants only; made of shapes and constants only */
+};
+typedef struct jl_half_value value;
+
+/* The nodes of one graph while they are rewritten. */
+typedef struct scope {
+    const struct scope *outer;
+    onnx_graph *graph;
+    onnx_node *nodes;
+    size_t count, capacity;
+    jl_dtype io;        /* type of the float outputs of this graph */
+    struct inner_cast { /* made in this inner graph, not visible outside of it */
+        uint32_t value;
+        jl_dtype type;
+    } * casts;
+    size_t cast_count, cast_capacity;
+} scope;
+
+static int no_memory(jl_error *err)
+{
+    return jl_fail(err, JL_ERR_MEMORY, "out of memory while converting");
+}
+
+static int emit(jl_half *h, scope *s, const onnx_node *node, jl_error *err)
+{
+    if (s->count == s->capacity) {
+        size_t capacity = s->capacity ? s->capacity * 2 : 256;
+        onnx_node *nodes = jl_arena_array(h->edit->arena, capacity, sizeof *nodes);
+        if (!nodes) return no_memory(err);
+        if (s->count) memcpy(nodes, s->nodes, s->count * sizeof *nodes);
+        s->nodes = nodes;
+        s->capacity = capacity;
+    }
+    s->nodes[s->count++] = *node;
+    h->summary->nodes++;
+    return 0;
+}
+
+static value *value_of(const jl_half *h, jl_str name)
+{
+    uint32_t i = name.n ? jl_name_get(&h->now, name) : JL_NONE;
+    return i == JL_NONE ? NULL : &h->values[i];
+}
+
+static value *add_value(jl_half *h, jl_str name, jl_error *err)
+{
+    if (h->value_count == h->value_capacity) {
+        size_t capacity = h->value_capacity ? h->value_capacity * 2 : 1024;
+        value *values = jl_arena_array(h->edit->arena, capacity, sizeof *values);
+        if (!values) {
+            no_memory(err);
+            return NULL;
+        }
+        if (h->value_count) memcpy(values, h->values, h->value_count * sizeof *values);
+        h->values = values;
+        h->value_capacity = capacity;
+    }
+    if (!jl_name_set(&h->now, name, (uint32_t)h->value_count)) {
+        no_memory(err);
+        return NULL;
+    }
+    value *v = &h->values[h->value_count++];
+    *v = (value){.initializer = -1};
+    return v;
+}
+
+static jl_str *slot(value *v, jl_dtype type)
+{
+    return type == JL_FLOAT ? &v->as32 : &v->as16;
+}
+
+static int cast(jl_half *h, scope *s, jl_str from, jl_str to_name, jl_dtype type, jl_error *err)
+{
+    onnx_node node;
+    int rc = jl_edit_node(h->edit, &node, "Cast", to_name, &from, 1, to_name, err);
+    if (!rc) rc = jl_edit_set_int(h->edit, &node, "to", type, err);
+    if (!rc) rc = emit(h, s, &node, err);
+    if (!rc) h->summary->casts++;
+    return rc;
+}
+
+static int note_inner_cast(jl_half *h, scope *s, const value *v, jl_dtype type, jl_error *err)
+{
+    if (s->cast_count == s->cast_capacity) {
+        size_t capacity = s->cast_capacity ? s->cast_capacity * 2 : 64;
+        struct inner_cast *casts = jl_arena_array(h->edit->arena, capacity, sizeof *casts);
+        if (!casts) return no_memory(err);
+        if (s->cast_count) memcpy(casts, s->casts, s->cast_count * sizeof *casts);
+        s->casts = casts;
+        s->cast_capacity = capacity;
+    }
+    s->casts[s->cast_count++] = (struct inner_cast){(uint32_t)(v - h->values), type};
+    return 0;
+}
+
+/* The name under which the value can be read in this type; makes a copy or a Cast when new. */
+static int want(jl_half *h, scope *s, jl_str old, jl_dtype type, jl_str *name, jl_error *err)
+{
+    value *v = value_of(h, old);
+    *name = old;
+    if (!v) return 0;
+    jl_str *place = slot(v, type);
+    int rc = 0;
+    if (!place->p && v->initializer >= 0 && !v->pinned) {
+        rc = jl_edit_retype(h->edit, (size_t)v->initializer, type, err);
+        v->pinned = true;
+        *place = old;
+    } else if (!place->p && v->initializer >= 0) {
+        *place = jl_edit_unique(h->edit, old, type == JL_FLOAT ? "_fp32" : "_half");
+        int64_t i = jl_edit_copy_initializer(h->edit, (size_t)v->initializer, *place, err);
+        rc = i < 0 ? (int)i : jl_edit_retype(h->edit, (size_t)i, type, err);
+    } else if (!place->p) {
+        jl_str from = *slot(v, type == JL_FLOAT ? h->options->to : JL_FLOAT);
+        *place = jl_edit_unique(h->edit, old, type == JL_FLOAT ? "_fp32" : "_half");
+        rc = cast(h, s, from, *place, type, err);
+        if (!rc && s->outer) rc = note_inner_cast(h, s, v, type, err);
+    }
+    *name = *place;
+    return rc;
+}
+
+static bool has_subgraph(const onnx_node *node)
+{
+    for (size_t k = 0; k < node->attributes.n; k++)
+        if (node->attributes.p[k].g || node->attributes.p[k].graphs.n) return true;
+    return false;
+}
+
+static bool touches_floats(const jl_half *h, const onnx_node *node)
+{
+    for (size_t k = 0; k < node->inputs.n; k++)
+        if (value_of(h, node->inputs.p[k])) return true;
+    for (size_t k = 0; k < node->outputs.n; k++)
+        if (node->outputs.p[k].n && jl_name_get(h->types, node->outputs.p[k]) == JL_FLOAT)
+            return true;
+    return has_subgraph(node);
+}
+
+static bool listed(jl_map *set, jl_str name)
+{
+    uint32_t uses = name.n ? jl_name_get(set, name) : JL_NONE;
+    return uses != JL_NONE && jl_name_set(set, name, uses + 1);
+}
+
+/* Whether the node stays in FP32, and why. */
+static bool kept(jl_half *h, const onnx_node *node, bool shape, jl_keep_reason *reason)
+{
+    bool user = listed(&h->keep, node->op_type) | listed(&h->keep, node->name), range = false;
+    for (size_t k = 0; k < node->outputs.n; k++) {
+        user |= listed(&h->keep, node->outputs.p[k]);
+        range |= listed(&h->range, node->outputs.p[k]);
+    }
+    bool known = !node->domain.n || jl_str_is(node->domain, "ai.onnx");
+    *reason = JL_KEEP_USER;
+    if (user) return true;
+    *reason = JL_KEEP_RANGE;
+    if (range) return true;
+    *reason = JL_KEEP_DOMAIN;
+    if (!known && !(jl_str_is(node->domain, "com.microsoft") && jl_half_microsoft(node->op_type)))
+        return true;
+    *reason = JL_KEEP_OPERATOR;
+    if (known && !jl_half_defined(node->op_type, h->options->to, h->opset)) return true;
+    *reason = JL_KEEP_SHAPE;
+    return shape && !has_subgraph(node);
+}
+
+static void note_kept(jl_half *h, const onnx_node *node, jl_keep_reason reason)
+{
+    jl_convert_summary *s = h->summary;
+    if (s->kept_count < sizeof s->kept / sizeof *s->kept) {
+        jl_kept_node *k = &s->kept[s->kept_count];
+        jl_str name = node->name.n || !node->outputs.n ? node->name : node->outputs.p[0];
+        snprintf(k->op_type, sizeof k->op_type, "%.*s", JL_FMT(node->op_type));
+        snprintf(k->name, sizeof k->name, "%.*s", JL_FMT(name));
+        k->reason = reason;
+    }
+    s->kept_count++;
+}
+
+/* What the outputs are made of: constants only, or shapes and constants only. */
+enum { MADE_OF_CONSTANTS = 1, MADE_OF_SHAPES = 2 };
+static void nature(const jl_half *h, const jl_map *natures, const onnx_node *node, bool *constant,
+                   bool *shape)
+{
+    size_t read = jl_half_follows_first(node->op_type) ? 1 : node->inputs.n;
+    bool all = true, any_shape = false;
+    if (jl_str_is(node->op_type, "ConstantOfShape")) read = 0;
+    if (jl_half_any_type(node->op_type)) {
+        *constant = false;
+        *shape = true;
+        return;
+    }
+    for (size_t k = 0; k < read && k < node->inputs.n; k++) {
+        jl_str in = node->inputs.p[k];
+        if (!in.n) continue;
+        uint32_t n = jl_name_get(natures, in);
+        bool initializer = jl_name_get(&h->edit->initializers, in) != JL_NONE;
+        if (n == MADE_OF_SHAPES)
+            any_shape = true;
+        else if (n != MADE_OF_CONSTANTS && !initializer)
+            all = false;
+    }
+    *constant = all && !any_shape && !has_subgraph(node);
+    *shape = all && any_shape;
+}
+
+/* A one-element (or n-element) float attribute becomes an initialiser of the main graph. */
+static int lift_tensor(jl_half *h, jl_str name, const onnx_tensor *t, jl_error *err)
+{
+    jl_str bytes;
+    int rc = onnx_tensor_bytes(h->edit->file, t, &bytes, err);
+    if (rc) return rc;
+    int64_t i = jl_edit_add_initializer(h->edit, name, JL_FLOAT, t->dims.p, t->dims.n, bytes.p,
+                                        bytes.n, err);
+    value *v = i < 0 ? NULL : add_value(h, name, err);
+    if (!v) return i < 0 ? (int)i : JL_ERR_MEMORY;
+    v->initializer = i;
+    return 0;
+}
+
+/* Constants become initialisers, so that each type that is wanted of them is rounded from FP32. */
+static int lift_constant(jl_half *h, const onnx_node *node, jl_error *err)
+{
+    const onnx_attribute *a = &node->attributes.p[0];
+    onnx_tensor t = {.data_type = JL_FLOAT, .has_raw_data = true};
+    int64_t n = (int64_t)a->floats.n;
+    if (a->t) {
+        t = *a->t;
+    } else if (jl_str_is(a->name, "value_float")) {
+        t.raw_data = (jl_str){(const char *)&a->f, sizeof a->f};
+    } else {
+        t.dims.p = &n;
+        t.dims.n = 1;
+        t.raw_data = (jl_str){(const char *)a->floats.p, a->floats.n * sizeof(float)};
+    }
+    return lift_tensor(h, node->outputs.p[0], &t, err);
+}
+
+static int retype_attributes(jl_half *h, onnx_node *node, jl_error *err)
+{
+    jl_dtype to = h->options->to;
+    bool float_output = node->outputs.n && jl_name_get(h->types, node->outputs.p[0]) == JL_FLOAT;
+    const char *type = jl_half_type_attribute(node->op_type);
+    if (type && float_output) return jl_edit_set_int(h->edit, node, type, to, err);
+    if (!jl_str_is(node->op_type, "ConstantOfShape") || !float_output) return 0;
+    float f = 0;
+    const onnx_attribute *old = onnx_find_attribute(node, "value");
+    jl_str bytes = {0};
+    int rc = old && old->t ? onnx_tensor_bytes(h->edit->file, old->t, &bytes, err) : 0;
+    if (rc) return rc;
+    if (bytes.n == sizeof f) memcpy(&f, bytes.p, sizeof f);
+    onnx_tensor *t = jl_arena_alloc(h->edit->arena, sizeof *t);
+    onnx_attribute *a = jl_arena_alloc(h->edit->arena, sizeof *a);
+    uint16_t *half = jl_arena_alloc(h->edit->arena, sizeof *half);
+    int64_t *one = jl_arena_alloc(h->edit->arena, sizeof *one);
+    if (!t || !a || !half || !one) return no_memory(err);
+    *one = 1;
+    h->summary->saturated += jl_convert_floats(half, to, &f, 1);
+    *t = (onnx_tensor){.data_type = (int32_t)to,
+                       .has_raw_data = true,
+                       .raw_data = {(const char *)half, sizeof *half}};
+    t->dims.p = one;
+    t->dims.n = 1;
+    *a = (onnx_attribute){.name = JL_STR("value"), .t = t, .type = ONNX_ATTR_TENSOR};
+    node->attributes.p = a;
+    node->attributes.n = 1;
+    return 0;
+}
+
+static void set_element_type(onnx_type *type, jl_dtype to)
+{
+    if (!type) return;
+    if (type->tensor_type && type->tensor_type->elem_type == JL_FLOAT)
+        type->tensor_type->elem_type = (int32_t)to;
+    if (type->sequence_type) set_element_type(type->sequence_type->elem_type, to);
+    if (type->optional_type) set_element_type(type->optional_type->elem_type, to);
+}
+
+static bool is_output(const onnx_graph *g, jl_str name)
+{
+    for (size_t i = 0; i < g->outputs.n; i++)
+        if (jl_str_eq(g->outputs.p[i].name, name)) return true;
+    return false;
+}
+
+static int convert_graph(jl_half *h, onnx_graph *g, const scope *outer, jl_map *natures,
+                         jl_error *err);
+
+static int convert_subgraphs(jl_half *h, const scope *s, onnx_node *node, jl_map *natures,
+                             jl_error *err)
+{
+    int rc = 0;
+    for (size_t k = 0; !rc && k < node->attributes.n; k++) {
+        onnx_attribute *a = &node->attributes.p[k];
+        if (a->g) rc = convert_graph(h, a->g, s, natures, err);
+        for (size_t j = 0; !rc && j < a->graphs.n; j++)
+            rc = convert_graph(h, a->graphs.p[j], s, natures, err);
+    }
+    return rc;
+}
+
+/* Float outputs take the node's type; one that the graph promises in the other type gets a Cast
+ * that carries the promised name. */
+static int name_outputs(jl_half *h, scope *s, onnx_node *node, jl_dtype type, jl_error *err)
+{
+    jl_str *outputs = jl_arena_array(h->edit->arena, node->outputs.n, sizeof *outputs);
+    if (!outputs && node->outputs.n) return no_memory(err);
+    const jl_str *old = node->outputs.p;
+    for (size_t k = 0; k < node->outputs.n; k++) {
+        outputs[k] = old[k];
+        if (!old[k].n || jl_name_get(h->types, old[k]) != JL_FLOAT) continue;
+        value *v = add_value(h, old[k], err);
+        if (!v) return JL_ERR_MEMORY;
+        if (type != s->io && is_output(s->graph, old[k])) {
+            outputs[k] = jl_edit_unique(h->edit, old[k], type == JL_FLOAT ? "_fp32" : "_half");
+            *slot(v, s->io) = old[k];
+        }
+        *slot(v, type) = outputs[k];
+    }
+    node->outputs.p = outputs;
+    int rc = emit(h, s, node, err);
+    for (size_t k = 0; !rc && k < node->outputs.n; k++)
+        if (outputs[k].p != old[k].p) rc = cast(h, s, outputs[k], old[k], s->io, err);
+    return rc;
+}
+
+/* Shape and Size say the same of either type: they read the one that is there. */
+static int read_any(jl_half *h, scope *s, onnx_node *node, jl_error *err)
+{
+    jl_str *input = jl_arena_alloc(h->edit->arena, sizeof *input);
+    if (!input) return no_memory(err);
+    const value *v = value_of(h, node->inputs.p[0]);
+    jl_dtype type = v && !v->as16.p && v->as32.p ? JL_FLOAT : h->options->to;
+    int rc = want(h, s, node->inputs.p[0], type, input, err);
+    node->inputs.p = input;
+    h->summary->unchanged++;
+    return rc ? rc : emit(h, s, node, err);
+}
+
+static int convert_node(jl_half *h, scope *s, onnx_node node, jl_map *natures, jl_error *err)
+{
+    if (jl_str_is(node.op_type, "Constant") && !node.domain.n && node.attributes.n == 1 &&
+        node.outputs.n == 1 && jl_name_get(h->types, node.outputs.p[0]) == JL_FLOAT)
+        return lift_constant(h, &node, err);
+    bool constant, shape;
+    nature(h, natures, &node, &constant, &shape);
+    for (size_t k = 0; k < node.outputs.n; k++)
+        if (node.outputs.p[k].n && (constant || shape) &&
+            !jl_name_set(natures, node.outputs.p[k], constant ? MADE_OF_CONSTANTS : MADE_OF_SHAPES))
+            return no_memory(err);
+    if (!touches_floats(h, &node)) {
+        h->summary->unchanged++;
+        return emit(h, s, &node, err);
+    }
+    if (jl_half_any_type(node.op_type)) return read_any(h, s, &node, err);
+    jl_keep_reason reason;
+    jl_dtype type = h->options->to;
+    if (kept(h, &node, shape, &reason)) {
+        type = JL_FLOAT;
+        note_kept(h, &node, reason);
+    } else {
+        h->summary->converted++;
+    }
+    jl_str *inputs = jl_arena_array(h->edit->arena, node.inputs.n, sizeof *inputs);
+    if (!inputs && node.inputs.n) return no_memory(err);
+    int rc = 0;
+    for (size_t k = 0; !rc && k < node.inputs.n; k++)
+        rc = want(h, s, node.inputs.p[k], jl_half_fixed_input(node.op_type, k) ? JL_FLOAT : type,
+                  &inputs[k], err);
+    node.inputs.p = inputs;
+    if (!rc && type != JL_FLOAT) rc = retype_attributes(h, &node, err);
+    if (!rc) rc = convert_subgraphs(h, s, &node, natures, err);
+    return rc ? rc : name_outputs(h, s, &node, type, err);
+}
+
+/* Inputs of a graph arrive in its io type. */
+static int name_inputs(jl_half *h, onnx_graph *g, jl_dtype io, jl_error *err)
+{
+    for (size_t i = 0; i < g->inputs.n; i++) {
+        onnx_value_info *in = &g->inputs.p[i];
+        if (jl_name_get(h->types, in->name) != JL_FLOAT) continue;
+        value *v = add_value(h, in->name, err);
+        if (!v) return JL_ERR_MEMORY;
+        *slot(v, io) = in->name;
+        set_element_type(in->type, io);
+    }
+    return 0;
+}
+
+static int take_initializers(jl_half *h, onnx_graph *g, bool inner, jl_error *err)
+{
+    int rc = 0;
+    size_t count = g->initializers.n;
+    for (size_t i = 0; !rc && i < count; i++) {
+        const onnx_tensor *t = &g->initializers.p[i];
+        if (t->data_type != JL_FLOAT) continue;
+        if (inner) {
+            rc = lift_tensor(h, t->name, t, err);
+            continue;
+        }
+        value *v = add_value(h, t->name, err);
+        if (!v) return JL_ERR_MEMORY;
+        v->initializer = (int64_t)i;
+    }
+    if (rc || !inner) return rc;
+    size_t left = 0;
+    for (size_t i = 0; i < count; i++)
+        if (g->initializers.p[i].data_type != JL_FLOAT)
+            g->initializers.p[left++] = g->initializers.p[i];
+    g->initializers.n = left;
+    return 0;
+}
+
+/* Annotations of values follow the name's new type; those of names that are gone are dropped. */
+static void retype_annotations(const jl_half *h, onnx_graph *g, jl_dtype io)
+{
+    size_t left = 0;
+    for (size_t i = 0; i < g->value_infos.n; i++) {
+        onnx_value_info *info = &g->value_infos.p[i];
+        value *v = value_of(h, info->name);
+        if (v && !jl_str_eq(v->as16, info->name) && !jl_str_eq(v->as32, info->name)) continue;
+        if (v && jl_str_eq(v->as16, info->name)) set_element_type(info->type, h->options->to);
+        g->value_infos.p[left++] = *info;
+    }
+    g->value_infos.n = left;
+    for (size_t i = 0; i < g->outputs.n; i++)
+        set_element_type(g->outputs.p[i].type, io);
+}
+
+static int convert_graph(jl_half *h, onnx_graph *g, const scope *outer, jl_map *natures,
+                         jl_error *err)
+{
+    jl_dtype io = !outer && h->options->keep_io ? JL_FLOAT : h->options->to;
+    scope s = {.outer = outer, .graph = g, .io = io};
+    int rc = name_inputs(h, g, io, err);
+    if (!rc) rc = take_initializers(h, g, outer != NULL, err);
+    for (size_t i = 0; !rc && !outer && i < g->outputs.n; i++) {
+        value *v = value_of(h, g->outputs.p[i].name);
+        jl_str name;
+        if (v && v->initializer >= 0) rc = want(h, &s, g->outputs.p[i].name, io, &name, err);
+    }
+    for (size_t i = 0; !rc && i < g->nodes.n; i++)
+        rc = convert_node(h, &s, g->nodes.p[i], natures, err);
+    for (size_t i = 0; !rc && outer && i < g->outputs.n; i++)
+        rc = want(h, &s, g->outputs.p[i].name, io, &g->outputs.p[i].name, err);
+    if (rc) return rc;
+    g->nodes.p = s.nodes;
+    g->nodes.n = s.count;
+    retype_annotations(h, g, io);
+    for (size_t i = 0; i < s.cast_count; i++)
+        *slot(&h->values[s.casts[i].value], s.casts[i].type) = (jl_str){0};
+    return 0;
+}
+
+int jl_half_model(jl_half *h, jl_error *err)
+{
+    jl_map natures = {0};
+    int rc = convert_graph(h, h->edit->graph, NULL, &natures, err);
+    jl_map_free(&natures);
+    return rc;
+}

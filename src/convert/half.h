@@ -1,0 +1,23 @@
+/* The pass that gives every node of a graph its precision. Private to src/convert. */
+#ifndef JL_CONVERT_HALF_H
+#define JL_CONVERT_HALF_H
+
+#include "convert/edit.h"
+#include "jouleline/convert.h"
+
+typedef struct jl_half {
+    jl_edit *edit;
+    const jl_convert_options *options;
+    jl_convert_summary *summary;
+    const jl_map *types; /* every value's element type before the pass */
+    int64_t opset;
+    jl_map keep, range; /* sets of names; the value counts the uses */
+    jl_map now;         /* float values, by old name: index into values */
+    struct jl_half_value *values;
+    size_t value_count, value_capacity;
+} jl_half;
+
+/* Rewrites the whole model of h->edit. */
+int jl_half_model(jl_half *h, jl_error *err);
+
+#endif
