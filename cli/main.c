@@ -6,6 +6,7 @@
 const jl_command *const jl_commands[] = {
     &jl_command_model_list,
     &jl_command_model_export,
+    &jl_command_model_convert,
     NULL,
 };
 

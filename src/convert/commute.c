@@ -17,8 +17,8 @@ static bool constant_matrix(const jl_edit *e, const onnx_node *matmul)
 {
     if (!jl_str_is(matmul->op_type, "MatMul") || matmul->domain.n || matmul->inputs.n != 2)
         return false;
-    uint32_t w = jl_name_get(&e->initializers, matmul->inputs.p[1]);
-    return w != JL_NONE && e->graph->initializers.p[w].data_type == JL_FLOAT &&
+    uint32_t w = jl_map_get(&e->initializers, matmul->inputs.p[1]);
+    return w != JL_MAP_NONE && e->graph->initializers.p[w].data_type == JL_FLOAT &&
            e->graph->initializers.p[w].dims.n == 2;
 }
 
@@ -34,7 +34,7 @@ static int swap(jl_edit *e, const onnx_node *transpose, const onnx_node *matmul,
     if (rc) return rc;
     pair[1].attributes.p = transpose->attributes.p;
     pair[1].attributes.n = transpose->attributes.n;
-    return jl_name_set(types, product, JL_FLOAT)
+    return jl_map_set(types, product, JL_FLOAT)
                ? 0
                : jl_fail(err, JL_ERR_MEMORY, "out of memory while converting");
 }
@@ -63,7 +63,7 @@ static void drop_unread(onnx_graph *g, const jl_map *transposes)
     for (size_t i = 0; i < g->nodes.n; i++) {
         const onnx_node *node = &g->nodes.p[i];
         bool candidate = node->outputs.n == 1 && moves_batch(node) &&
-                         jl_name_get(transposes, node->outputs.p[0]) != JL_NONE;
+                         jl_map_get(transposes, node->outputs.p[0]) != JL_MAP_NONE;
         if (candidate && !is_read(g, node->outputs.p[0])) continue;
         g->nodes.p[kept++] = *node;
     }
@@ -84,11 +84,11 @@ int jl_commute_transposes(jl_edit *e, jl_map *types, jl_error *err)
     for (size_t i = 0; !rc && i < g->nodes.n; i++) {
         const onnx_node *node = &g->nodes.p[i];
         if (moves_batch(node) && node->outputs.n == 1 &&
-            !jl_name_set(&transposes, node->outputs.p[0], (uint32_t)i))
+            !jl_map_set(&transposes, node->outputs.p[0], (uint32_t)i))
             rc = jl_fail(err, JL_ERR_MEMORY, "out of memory while converting");
         uint32_t t =
-            constant_matrix(e, node) ? jl_name_get(&transposes, node->inputs.p[0]) : JL_NONE;
-        if (t == JL_NONE) {
+            constant_matrix(e, node) ? jl_map_get(&transposes, node->inputs.p[0]) : JL_MAP_NONE;
+        if (t == JL_MAP_NONE) {
             nodes[count++] = *node;
         } else if (!rc) {
             rc = swap(e, &g->nodes.p[t], node, nodes + count, types, err);

@@ -21,7 +21,7 @@ const char *jl_keep_reason_text(jl_keep_reason reason)
 static int name_set(jl_map *set, const char *const *names, size_t count, jl_error *err)
 {
     for (size_t i = 0; i < count; i++)
-        if (!jl_name_set(set, jl_str_c(names[i]), 0))
+        if (!jl_map_set(set, jl_str_c(names[i]), 0))
             return jl_fail(err, JL_ERR_MEMORY, "out of memory while converting");
     return 0;
 }
@@ -30,7 +30,7 @@ static int name_set(jl_map *set, const char *const *names, size_t count, jl_erro
 static int unused_name(const jl_map *set, const char *const *names, size_t count, jl_error *err)
 {
     for (size_t i = 0; i < count; i++)
-        if (jl_name_get(set, jl_str_c(names[i])) == 0)
+        if (jl_map_get(set, jl_str_c(names[i])) == 0)
             return jl_fail(err, JL_ERR_USAGE,
                            "no node or operator of the model is called '%s'; "
                            "'jouleline model info --nodes' lists them",
@@ -48,7 +48,7 @@ static int infer_types(onnx_file *file, jl_map *types, jl_error *err)
     if (!rc) rc = jl_shapes_new(graph, file, file->arena, &(jl_shapes_options){0}, &shapes, err);
     for (uint32_t i = 0; !rc && i < graph->n_values; i++) {
         const jl_value *v = &graph->values[i];
-        uint32_t dtype = shapes->values[i].dtype, before = jl_name_get(types, v->name);
+        uint32_t dtype = shapes->values[i].dtype, before = jl_map_get(types, v->name);
         if (!v->name.n) continue;
         if (dtype == JL_UNDEFINED) {
             char label[JL_LABEL];
@@ -60,7 +60,7 @@ static int infer_types(onnx_file *file, jl_map *types, jl_error *err)
         } else if (before != JL_NONE && before != dtype) {
             rc = jl_fail(err, JL_ERR_FORMAT, "the name '%.*s' stands for values of two types",
                          JL_FMT(v->name));
-        } else if (!jl_name_set(types, v->name, dtype)) {
+        } else if (!jl_map_set(types, v->name, dtype)) {
             rc = jl_fail(err, JL_ERR_MEMORY, "out of memory while converting");
         }
     }

@@ -13,13 +13,13 @@ static bool note_names(jl_edit *e, const onnx_graph *graph)
 {
     bool ok = true;
     for (size_t i = 0; i < graph->inputs.n; i++)
-        ok &= jl_name_set(&e->names, graph->inputs.p[i].name, 0);
+        ok &= jl_map_set(&e->names, graph->inputs.p[i].name, 0);
     for (size_t i = 0; i < graph->initializers.n; i++)
-        ok &= jl_name_set(&e->names, graph->initializers.p[i].name, 0);
+        ok &= jl_map_set(&e->names, graph->initializers.p[i].name, 0);
     for (size_t i = 0; i < graph->nodes.n; i++) {
         const onnx_node *node = &graph->nodes.p[i];
         for (size_t k = 0; k < node->outputs.n; k++)
-            ok &= jl_name_set(&e->names, node->outputs.p[k], 0);
+            ok &= jl_map_set(&e->names, node->outputs.p[k], 0);
         for (size_t k = 0; k < node->attributes.n; k++) {
             const onnx_attribute *a = &node->attributes.p[k];
             if (a->g) ok &= note_names(e, a->g);
@@ -51,7 +51,7 @@ static void drop_default_inputs(jl_edit *e)
     onnx_graph *g = e->graph;
     size_t kept = 0;
     for (size_t i = 0; i < g->inputs.n; i++)
-        if (jl_name_get(&e->initializers, g->inputs.p[i].name) == JL_NONE)
+        if (jl_map_get(&e->initializers, g->inputs.p[i].name) == JL_MAP_NONE)
             g->inputs.p[kept++] = g->inputs.p[i];
     g->inputs.n = kept;
     if (e->file->model->ir_version < 4) e->file->model->ir_version = 4;
@@ -67,7 +67,7 @@ int jl_edit_begin(jl_edit *e, onnx_file *file, jl_error *err)
     if (!e->recipes) return no_memory(err);
     int rc = note_names(e, g) ? 0 : no_memory(err);
     for (size_t i = 0; !rc && i < g->initializers.n; i++) {
-        if (!jl_name_set(&e->initializers, g->initializers.p[i].name, (uint32_t)i))
+        if (!jl_map_set(&e->initializers, g->initializers.p[i].name, (uint32_t)i))
             rc = no_memory(err);
         else
             rc = make_raw(e, &g->initializers.p[i], err);
@@ -88,9 +88,9 @@ void jl_edit_end(jl_edit *e)
 jl_str jl_edit_unique(jl_edit *e, jl_str base, const char *suffix)
 {
     char *s = jl_arena_printf(e->arena, "%.*s%s", JL_FMT(base), suffix);
-    while (s && jl_name_get(&e->names, jl_str_c(s)) != JL_NONE)
+    while (s && jl_map_get(&e->names, jl_str_c(s)) != JL_MAP_NONE)
         s = jl_arena_printf(e->arena, "%.*s%s_%u", JL_FMT(base), suffix, ++e->last_name);
-    if (!s || !jl_name_set(&e->names, jl_str_c(s), 0)) return (jl_str){0};
+    if (!s || !jl_map_set(&e->names, jl_str_c(s), 0)) return (jl_str){0};
     return jl_str_c(s);
 }
 
@@ -113,7 +113,7 @@ static int64_t append_initializer(jl_edit *e, const onnx_tensor *t, jl_recipe re
     size_t i = g->initializers.n++;
     g->initializers.p[i] = *t;
     e->recipes[i] = recipe;
-    if (!t->name.p || !jl_name_set(&e->initializers, t->name, (uint32_t)i)) return no_memory(err);
+    if (!t->name.p || !jl_map_set(&e->initializers, t->name, (uint32_t)i)) return no_memory(err);
     return (int64_t)i;
 }
 
@@ -170,8 +170,8 @@ static void recipe_floats(const jl_recipe *r, uint64_t first, float *to, size_t 
 
 float *jl_edit_floats(jl_edit *e, jl_str name, size_t *n)
 {
-    uint32_t i = jl_name_get(&e->initializers, name);
-    if (i == JL_NONE) return NULL;
+    uint32_t i = jl_map_get(&e->initializers, name);
+    if (i == JL_MAP_NONE) return NULL;
     const onnx_tensor *t = &e->graph->initializers.p[i];
     jl_recipe r = e->recipes[i];
     if (!r.floats.p) {

@@ -7,17 +7,6 @@
 #include "base/map.h"
 #include "model/graph.h"
 
-/* Maps from names alone: the number, or JL_NONE. */
-static inline uint32_t jl_name_get(const jl_map *m, jl_str name)
-{
-    uint32_t value;
-    return jl_map_get(m, 0, name, &value) ? value : JL_NONE;
-}
-static inline bool jl_name_set(jl_map *m, jl_str name, uint32_t value)
-{
-    return jl_map_put(m, 0, name, value);
-}
-
 /* How the bytes of an initialiser come to be. Without a recipe (floats.p NULL) raw_data has them.
  */
 typedef struct jl_recipe {

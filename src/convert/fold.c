@@ -10,8 +10,8 @@ typedef struct uses {
 
 static bool count_reader(uses *u, jl_str name)
 {
-    uint32_t n = jl_name_get(&u->readers, name);
-    return jl_name_set(&u->readers, name, n == JL_NONE ? 1 : n + 1);
+    uint32_t n = jl_map_get(&u->readers, name);
+    return jl_map_set(&u->readers, name, n == JL_MAP_NONE ? 1 : n + 1);
 }
 
 static bool count_readers(uses *u, const onnx_graph *g)
@@ -52,17 +52,17 @@ static bool foldable(const jl_edit *e, const uses *u, const onnx_node *bn, onnx_
         return false;
     for (size_t k = 1; k < bn->outputs.n; k++)
         if (bn->outputs.p[k].n) return false;
-    uint32_t maker = jl_name_get(&u->makers, bn->inputs.p[0]);
-    if (maker == JL_NONE || jl_name_get(&u->readers, bn->inputs.p[0]) != 1) return false;
+    uint32_t maker = jl_map_get(&u->makers, bn->inputs.p[0]);
+    if (maker == JL_MAP_NONE || jl_map_get(&u->readers, bn->inputs.p[0]) != 1) return false;
     onnx_node *c = *conv = &e->graph->nodes.p[maker];
     if (!jl_str_is(c->op_type, "Conv") || c->domain.n || c->inputs.n < 2) return false;
-    uint32_t weight = jl_name_get(&e->initializers, c->inputs.p[1]);
-    if (weight == JL_NONE || e->recipes[weight].scale) return false;
+    uint32_t weight = jl_map_get(&e->initializers, c->inputs.p[1]);
+    if (weight == JL_MAP_NONE || e->recipes[weight].scale) return false;
     const onnx_tensor *w = &e->graph->initializers.p[weight];
     if (w->data_type != JL_FLOAT || w->dims.n < 2 || w->dims.p[0] <= 0) return false;
     *channels = (size_t)w->dims.p[0];
     return c->inputs.n < 3 || !c->inputs.p[2].n ||
-           jl_name_get(&e->initializers, c->inputs.p[2]) != JL_NONE;
+           jl_map_get(&e->initializers, c->inputs.p[2]) != JL_MAP_NONE;
 }
 
 /* A weight tensor that others read too gets a copy of its own. */
@@ -85,8 +85,8 @@ static int fold_one(jl_edit *e, const uses *u, onnx_node *conv, const onnx_node 
     }
     jl_str *inputs = jl_arena_array(e->arena, 3, sizeof *inputs);
     if (!inputs) return jl_fail(err, JL_ERR_MEMORY, "out of memory while folding");
-    int64_t weight = jl_name_get(&e->initializers, conv->inputs.p[1]);
-    if (jl_name_get(&u->readers, conv->inputs.p[1]) > 1) {
+    int64_t weight = jl_map_get(&e->initializers, conv->inputs.p[1]);
+    if (jl_map_get(&u->readers, conv->inputs.p[1]) > 1) {
         jl_str own = jl_edit_unique(e, conv->inputs.p[1], "_folded");
         weight = jl_edit_copy_initializer(e, (size_t)weight, own, err);
         if (weight < 0) return (int)weight;
@@ -119,10 +119,10 @@ static bool drop_unread(jl_edit *e, uses *u)
     bool ok = count_readers(u, g);
     size_t kept = 0;
     for (size_t i = 0; i < g->initializers.n; i++) {
-        if (jl_name_get(&u->readers, g->initializers.p[i].name) == JL_NONE) continue;
+        if (jl_map_get(&u->readers, g->initializers.p[i].name) == JL_MAP_NONE) continue;
         g->initializers.p[kept] = g->initializers.p[i];
         e->recipes[kept] = e->recipes[i];
-        ok &= jl_name_set(&e->initializers, g->initializers.p[kept].name, (uint32_t)kept);
+        ok &= jl_map_set(&e->initializers, g->initializers.p[kept].name, (uint32_t)kept);
         kept++;
     }
     g->initializers.n = kept;
@@ -149,7 +149,7 @@ int jl_fold_batch_norms(jl_edit *e, jl_error *err)
             *conv = node;
         }
         for (size_t k = 0; k < node.outputs.n; k++)
-            memory &= jl_name_set(&u.makers, node.outputs.p[k], (uint32_t)(conv - g->nodes.p));
+            memory &= jl_map_set(&u.makers, node.outputs.p[k], (uint32_t)(conv - g->nodes.p));
     }
     if (!rc && memory && folded) {
         g->nodes.n = kept;

@@ -49,8 +49,8 @@ static int emit(jl_half *h, scope *s, const onnx_node *node, jl_error *err)
 
 static value *value_of(const jl_half *h, jl_str name)
 {
-    uint32_t i = name.n ? jl_name_get(&h->now, name) : JL_NONE;
-    return i == JL_NONE ? NULL : &h->values[i];
+    uint32_t i = name.n ? jl_map_get(&h->now, name) : JL_MAP_NONE;
+    return i == JL_MAP_NONE ? NULL : &h->values[i];
 }
 
 static value *add_value(jl_half *h, jl_str name, jl_error *err)
@@ -66,7 +66,7 @@ static value *add_value(jl_half *h, jl_str name, jl_error *err)
         h->values = values;
         h->value_capacity = capacity;
     }
-    if (!jl_name_set(&h->now, name, (uint32_t)h->value_count)) {
+    if (!jl_map_set(&h->now, name, (uint32_t)h->value_count)) {
         no_memory(err);
         return NULL;
     }
@@ -142,15 +142,15 @@ static bool touches_floats(const jl_half *h, const onnx_node *node)
     for (size_t k = 0; k < node->inputs.n; k++)
         if (value_of(h, node->inputs.p[k])) return true;
     for (size_t k = 0; k < node->outputs.n; k++)
-        if (node->outputs.p[k].n && jl_name_get(h->types, node->outputs.p[k]) == JL_FLOAT)
+        if (node->outputs.p[k].n && jl_map_get(h->types, node->outputs.p[k]) == JL_FLOAT)
             return true;
     return has_subgraph(node);
 }
 
 static bool listed(jl_map *set, jl_str name)
 {
-    uint32_t uses = name.n ? jl_name_get(set, name) : JL_NONE;
-    return uses != JL_NONE && jl_name_set(set, name, uses + 1);
+    uint32_t uses = name.n ? jl_map_get(set, name) : JL_MAP_NONE;
+    return uses != JL_MAP_NONE && jl_map_set(set, name, uses + 1);
 }
 
 /* Whether the node stays in FP32, and why. */
@@ -204,8 +204,8 @@ static void nature(const jl_half *h, const jl_map *natures, const onnx_node *nod
     for (size_t k = 0; k < read && k < node->inputs.n; k++) {
         jl_str in = node->inputs.p[k];
         if (!in.n) continue;
-        uint32_t n = jl_name_get(natures, in);
-        bool initializer = jl_name_get(&h->edit->initializers, in) != JL_NONE;
+        uint32_t n = jl_map_get(natures, in);
+        bool initializer = jl_map_get(&h->edit->initializers, in) != JL_MAP_NONE;
         if (n == MADE_OF_SHAPES)
             any_shape = true;
         else if (n != MADE_OF_CONSTANTS && !initializer)
@@ -250,7 +250,7 @@ static int lift_constant(jl_half *h, const onnx_node *node, jl_error *err)
 static int retype_attributes(jl_half *h, onnx_node *node, jl_error *err)
 {
     jl_dtype to = h->options->to;
-    bool float_output = node->outputs.n && jl_name_get(h->types, node->outputs.p[0]) == JL_FLOAT;
+    bool float_output = node->outputs.n && jl_map_get(h->types, node->outputs.p[0]) == JL_FLOAT;
     const char *type = jl_half_type_attribute(node->op_type);
     if (type && float_output) return jl_edit_set_int(h->edit, node, type, to, err);
     if (!jl_str_is(node->op_type, "ConstantOfShape") || !float_output) return 0;
@@ -319,7 +319,7 @@ static int name_outputs(jl_half *h, scope *s, onnx_node *node, jl_dtype type, jl
     const jl_str *old = node->outputs.p;
     for (size_t k = 0; k < node->outputs.n; k++) {
         outputs[k] = old[k];
-        if (!old[k].n || jl_name_get(h->types, old[k]) != JL_FLOAT) continue;
+        if (!old[k].n || jl_map_get(h->types, old[k]) != JL_FLOAT) continue;
         value *v = add_value(h, old[k], err);
         if (!v) return JL_ERR_MEMORY;
         if (type != s->io && is_output(s->graph, old[k])) {
@@ -351,13 +351,13 @@ static int read_any(jl_half *h, scope *s, onnx_node *node, jl_error *err)
 static int convert_node(jl_half *h, scope *s, onnx_node node, jl_map *natures, jl_error *err)
 {
     if (jl_str_is(node.op_type, "Constant") && !node.domain.n && node.attributes.n == 1 &&
-        node.outputs.n == 1 && jl_name_get(h->types, node.outputs.p[0]) == JL_FLOAT)
+        node.outputs.n == 1 && jl_map_get(h->types, node.outputs.p[0]) == JL_FLOAT)
         return lift_constant(h, &node, err);
     bool constant, shape;
     nature(h, natures, &node, &constant, &shape);
     for (size_t k = 0; k < node.outputs.n; k++)
         if (node.outputs.p[k].n && (constant || shape) &&
-            !jl_name_set(natures, node.outputs.p[k], constant ? MADE_OF_CONSTANTS : MADE_OF_SHAPES))
+            !jl_map_set(natures, node.outputs.p[k], constant ? MADE_OF_CONSTANTS : MADE_OF_SHAPES))
             return no_memory(err);
     if (!touches_floats(h, &node)) {
         h->summary->unchanged++;
@@ -389,7 +389,7 @@ static int name_inputs(jl_half *h, onnx_graph *g, jl_dtype io, jl_error *err)
 {
     for (size_t i = 0; i < g->inputs.n; i++) {
         onnx_value_info *in = &g->inputs.p[i];
-        if (jl_name_get(h->types, in->name) != JL_FLOAT) continue;
+        if (jl_map_get(h->types, in->name) != JL_FLOAT) continue;
         value *v = add_value(h, in->name, err);
         if (!v) return JL_ERR_MEMORY;
         *slot(v, io) = in->name;
