@@ -38,23 +38,33 @@ static const jl_command *find_command(int argc, char **argv, int *words)
     return NULL;
 }
 
-static int no_such_command(int argc, char **argv)
+/* "model" alone, or with a second word that is none of its own: says which there are. */
+static bool lists_second_words(const char *first)
+{
+    size_t n = strlen(first);
+    bool any = false;
+    for (size_t i = 0; jl_commands[i]; i++) {
+        if (strncmp(jl_commands[i]->name, first, n) != 0 || jl_commands[i]->name[n] != ' ')
+            continue;
+        if (!any) fprintf(stderr, "jouleline: '%s' is followed by one of:", first);
+        fprintf(stderr, " %s", jl_commands[i]->name + n + 1);
+        any = true;
+    }
+    if (any) fputc('\n', stderr);
+    return any;
+}
+
+static int no_such_command(char **argv)
 {
     enum { MOST_COMMANDS = 64 };
     const char *names[MOST_COMMANDS];
     size_t n = 0;
-    char typed[128];
-    snprintf(typed, sizeof typed, "%s", argv[0]);
-    for (size_t i = 0; jl_commands[i] && n < MOST_COMMANDS; i++) {
-        names[n++] = jl_commands[i]->name;
-        size_t first = strcspn(names[n - 1], " ");
-        if (names[n - 1][first] && strlen(argv[0]) == first &&
-            !strncmp(argv[0], names[n - 1], first))
-            snprintf(typed, sizeof typed, "%s %s", argv[0], argc > 1 ? argv[1] : "");
-    }
-    const char *near = jl_nearest(typed, names, n);
+    if (lists_second_words(argv[0])) return EXIT_USAGE;
+    for (; jl_commands[n] && n < MOST_COMMANDS; n++)
+        names[n] = jl_commands[n]->name;
+    const char *near = jl_nearest(argv[0], names, n);
     fprintf(stderr, "jouleline: there is no command '%s'%s%s%s; 'jouleline --help' lists them\n",
-            typed, near ? ", did you mean '" : "", near ? near : "", near ? "'?" : "");
+            argv[0], near ? ", did you mean '" : "", near ? near : "", near ? "'?" : "");
     return EXIT_USAGE;
 }
 
@@ -62,7 +72,7 @@ static int run_command(int argc, char **argv)
 {
     int words;
     const jl_command *c = find_command(argc, argv, &words);
-    if (!c) return no_such_command(argc, argv);
+    if (!c) return no_such_command(argv);
     jl_invocation call;
     jl_parse_command(c, argc - words + 1, argv + words - 1, &call);
     int code = c->run(&call);
@@ -75,7 +85,7 @@ static int about_command(int argc, char **argv, bool man)
 {
     int words;
     const jl_command *c = argc ? find_command(argc, argv, &words) : NULL;
-    if (argc && !c) return no_such_command(argc, argv);
+    if (argc && !c) return no_such_command(argv);
     if (man) {
         jl_print_man_page(stdout, c);
     } else if (c) {

@@ -13,3 +13,19 @@ $ jouleline --completion | bash -n
 $ jouleline --version >/dev/full
 ! jouleline: cannot write the results: No space left on device
 ? 1
+$ jouleline modle list 2>&1 | cut -c1-37
+jouleline: there is no command 'modle
+$ jouleline model
+! jouleline: 'model' is followed by one of: list <*>
+? 2
+$ jouleline model lits
+! jouleline: 'model' is followed by one of: list <*>
+? 2
+$ jouleline model list --outptu=json
+! jouleline model list: there is no option --outptu; did you mean --output?
+! Try 'jouleline model list --help'.
+? 2
+$ jouleline model list -o tabel
+! jouleline model list: --output: 'tabel' is not one of <*>; did you mean 'table'?
+! Try 'jouleline model list --help'.
+? 2
