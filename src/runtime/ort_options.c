@@ -157,7 +157,9 @@ static int append_library(ort *o, jl_error *err)
     if (rc) return rc;
     if (count > 64) count = 64;
     memcpy(before, listed, count * sizeof *before); /* registering moves the library's own list */
-    OrtStatus *status = a->RegisterExecutionProviderLibrary(o->env, "jouleline", path);
+    /* Some libraries name their provider after the registration. */
+    const char *name = jl_configuration_option(&o->configuration, "ep_name");
+    OrtStatus *status = a->RegisterExecutionProviderLibrary(o->env, name ? name : "plugin", path);
     if (ort_check(a, status, err, "load the provider library")) {
         if (err) err->code = JL_ERR_MISSING;
         return JL_ERR_MISSING;

@@ -1,0 +1,20 @@
+/* NumPy's .npy files, versions 1 to 3, either byte order, C order; read only.
+ * Source: numpy.lib.format (NEP 1). */
+#ifndef JL_BASE_NPY_H
+#define JL_BASE_NPY_H
+
+#include "jouleline/tensor.h"
+
+typedef struct jl_npy {
+    jl_tensor tensor; /* name is NULL; data is a view of the mapping, or `swapped` */
+    void *mapping;
+    size_t mapping_bytes;
+    void *swapped; /* a copy in this machine's byte order, where the file has the other */
+} jl_npy;
+
+/* JL_ERR_IO, JL_ERR_FORMAT (no .npy, truncated), JL_ERR_UNSUPPORTED (an element type that ONNX
+ * lacks, Fortran order): the message names the file and the remedy. */
+int jl_npy_open(const char *path, jl_npy *npy, jl_error *err);
+void jl_npy_close(jl_npy *npy); /* a zeroed struct is fine */
+
+#endif
