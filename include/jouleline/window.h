@@ -110,7 +110,11 @@ typedef struct jl_window {
     double tick_jitter_s;      /* how far ticks stray from regular; NAN when not estimated */
     double all_items;          /* items of the whole window, first start to last end */
     double all_energy_j;       /* gross.j * all_items: an extrapolation to the window's ends */
-    bool unsettled;            /* the first tick's power differs from the rest by over 2 % */
+    double check_rel;          /* a second estimate over the first, minus 1: the slope of energy
+                                  against items; NAN when there is none */
+    double power_check_rel;    /* the sensor's power readings against its counter, minus 1; NAN
+                                  when it offers only one of them */
+    bool unsettled;            /* the first tick's power stands out from the others by over 2 % */
 } jl_window;
 
 /* Energy per item of the calls. `sleeping` and `waking` may be NULL. Never fails: what cannot be
