@@ -67,6 +67,8 @@ enum {
     JL_READ_PROCESSES = 1 << 8,   /* processes that compute on the device */
     JL_READ_STATE = 0x1FC,        /* all but energy and power */
     JL_READ_ALL = 0x1FF,
+    JL_READ_STAMPED = 1 << 9, /* never asked for: the instrument itself says that its value is
+                                 that of t_before_ns to t_after_ns */
 };
 
 /* Reasons why a device runs below its wish. */
@@ -150,8 +152,8 @@ const char *jl_meter_set_absent(const jl_meter_set *set);
  * none. */
 int jl_meter_set_gpu(const jl_meter_set *set, const char *uuid);
 /* The host's domains that may be added up without counting anything twice: packages and DRAM
- * by one meter; else the whole computer by a wall meter, platform, board rail, battery or
- * estimate. Writes at most `capacity` domain numbers; returns how many there are. */
+ * by one meter; else the whole computer by a wall meter or estimate, its own sensor, or the
+ * battery. Writes at most `capacity` domain numbers; returns how many there are. */
 size_t jl_meter_set_host(const jl_meter_set *set, size_t *out, size_t capacity);
 
 #endif

@@ -38,7 +38,8 @@ double jl_track_stuck_s(const jl_track *t, int64_t t_ns)
 /* Readings at dithered moments, half a period apart at most; each is a tick of its own. */
 static bool feed_steady(jl_track *t, const jl_meter_reading *r, jl_tick *out)
 {
-    double pause_s = t->counter ? STEADY_S : fmin(fmax(0.5 * t->period_s, 0.01), 1.0);
+    bool stamped = r->valid & JL_READ_STAMPED;
+    double pause_s = t->counter || stamped ? STEADY_S : fmin(fmax(0.5 * t->period_s, 0.01), 1.0);
     t->next_ns = r->t_after_ns + ns(pause_s * (0.5 + jl_rng_uniform(&t->rng)));
     if (t->counter && t->has_before && r->energy_j != t->before.energy_j)
         t->changed_ns = r->t_after_ns;
@@ -48,7 +49,12 @@ static bool feed_steady(jl_track *t, const jl_meter_reading *r, jl_tick *out)
     out->lo_ns = middle - ns(t->period_s);
     out->hi_ns = middle;
     out->at = *r;
-    return true;
+    if (!stamped) return true;
+    bool fresh = !t->tick_ns || middle > t->tick_ns;
+    t->tick_ns = middle;
+    out->lo_ns = r->t_before_ns;
+    out->hi_ns = r->t_after_ns > r->t_before_ns ? r->t_after_ns : r->t_before_ns + 1;
+    return fresh;
 }
 
 /* The next read starts so that, reading without pause, the middle of one read falls on the
@@ -115,6 +121,7 @@ static void take_tick(jl_track *t, int64_t lo_ns, int64_t hi_ns)
 
 bool jl_track_feed(jl_track *t, const jl_meter_reading *r, jl_tick *out)
 {
+    if (r->valid & JL_READ_STAMPED) t->mode = JL_TRACK_STEADY;
     if (t->mode == JL_TRACK_STEADY) return feed_steady(t, r, out);
     double call_s = (double)(r->t_after_ns - r->t_before_ns) * 1e-9;
     t->call_s = t->call_s > 0 ? 0.8 * t->call_s + 0.2 * call_s : call_s;
