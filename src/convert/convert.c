@@ -1,8 +1,8 @@
+#include "convert/annotate.h"
 #include "convert/commute.h"
 #include "convert/edit.h"
 #include "convert/fold.h"
 #include "convert/half.h"
-#include "model/shapes.h"
 
 #include <stdio.h>
 
@@ -40,15 +40,14 @@ static int unused_name(const jl_map *set, const char *const *names, size_t count
 
 /* Every value's element type by name. Two scopes that give one name two types cannot be told
  * apart here; ONNX forbids such names. */
-static int infer_types(onnx_file *file, jl_map *types, jl_error *err)
+static int infer_types(onnx_file *file, jl_map *types, jl_shapes **shapes, jl_error *err)
 {
     jl_graph *graph;
-    jl_shapes *shapes = NULL;
     int rc = jl_graph_new(file->model, file->arena, &graph, err);
-    if (!rc) rc = jl_shapes_new(graph, file, file->arena, &(jl_shapes_options){0}, &shapes, err);
+    if (!rc) rc = jl_shapes_new(graph, file, file->arena, &(jl_shapes_options){0}, shapes, err);
     for (uint32_t i = 0; !rc && i < graph->n_values; i++) {
         const jl_value *v = &graph->values[i];
-        uint32_t dtype = shapes->values[i].dtype, before = jl_map_get(types, v->name);
+        uint32_t dtype = (*shapes)->values[i].dtype, before = jl_map_get(types, v->name);
         if (!v->name.n) continue;
         if (dtype == JL_UNDEFINED) {
             char label[JL_LABEL];
@@ -64,7 +63,6 @@ static int infer_types(onnx_file *file, jl_map *types, jl_error *err)
             rc = jl_fail(err, JL_ERR_MEMORY, "out of memory while converting");
         }
     }
-    jl_shapes_free(shapes);
     return rc;
 }
 
@@ -97,17 +95,20 @@ int jl_convert_precision(const char *from, const char *to, const jl_convert_opti
     onnx_file *file = NULL;
     jl_edit edit = {0};
     jl_map types = {0};
+    jl_shapes *shapes = NULL;
     jl_half h = {.edit = &edit, .options = options, .summary = summary, .types = &types};
     int rc = onnx_open(from, &file, err);
     if (rc) return rc;
     h.opset = onnx_opset_version(file->model, "");
-    if (!rc) rc = infer_types(file, &types, err);
+    if (!rc) rc = infer_types(file, &types, &shapes, err);
     if (!rc) rc = jl_edit_begin(&edit, file, err);
     if (!rc) rc = rewrite(&h, &types, err);
+    if (!rc) rc = jl_annotate(&h, shapes, err);
     if (!rc) rc = jl_edit_save(&edit, to, err);
     if (!rc) count_parameters(&edit, summary);
     summary->saturated += edit.saturated;
     jl_edit_end(&edit);
+    jl_shapes_free(shapes);
     jl_map_free(&types);
     jl_map_free(&h.keep);
     jl_map_free(&h.range);

@@ -422,15 +422,24 @@ static int take_initializers(jl_half *h, onnx_graph *g, bool inner, jl_error *er
     return 0;
 }
 
+jl_dtype jl_half_type_now(const jl_half *h, jl_str name, jl_dtype before)
+{
+    const value *v = value_of(h, name);
+    if (!v) return before;
+    if (v->initializer >= 0) return JL_UNDEFINED; /* a Constant that was lifted: no annotation */
+    if (jl_str_eq(v->as16, name)) return h->options->to;
+    return jl_str_eq(v->as32, name) ? JL_FLOAT : JL_UNDEFINED;
+}
+
 /* Annotations of values follow the name's new type; those of names that are gone are dropped. */
 static void retype_annotations(const jl_half *h, onnx_graph *g, jl_dtype io)
 {
     size_t left = 0;
     for (size_t i = 0; i < g->value_infos.n; i++) {
         onnx_value_info *info = &g->value_infos.p[i];
-        value *v = value_of(h, info->name);
-        if (v && !jl_str_eq(v->as16, info->name) && !jl_str_eq(v->as32, info->name)) continue;
-        if (v && jl_str_eq(v->as16, info->name)) set_element_type(info->type, h->options->to);
+        jl_dtype now = jl_half_type_now(h, info->name, JL_FLOAT);
+        if (now == JL_UNDEFINED) continue;
+        if (value_of(h, info->name)) set_element_type(info->type, now);
         g->value_infos.p[left++] = *info;
     }
     g->value_infos.n = left;

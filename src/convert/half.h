@@ -20,4 +20,8 @@ typedef struct jl_half {
 /* Rewrites the whole model of h->edit. */
 int jl_half_model(jl_half *h, jl_error *err);
 
+/* The element type that a name has after the pass: JL_UNDEFINED when nothing has the name any
+ * more, `before` when the pass did not touch it. */
+jl_dtype jl_half_type_now(const jl_half *h, jl_str name, jl_dtype before);
+
 #endif

@@ -157,6 +157,12 @@ jl_dim jl_dim_unknown(jl_dims *d)
     return from_atom(d, add_atom(d, &(atom){.kind = ATOM_UNKNOWN, .low = 0}));
 }
 
+/* What an expression beyond the limits becomes: of its value nothing is known, nor its sign. */
+static jl_dim too_large(jl_dims *d)
+{
+    return from_atom(d, add_atom(d, &(atom){.kind = ATOM_UNKNOWN, .low = -1}));
+}
+
 /* A polynomial view of any jl_dim; the constant needs a place to stand. */
 static poly view(const jl_dims *d, jl_dim a, term *constant)
 {
@@ -234,7 +240,7 @@ static jl_dim compound(jl_dims *d, atom_kind kind, jl_dim a, jl_dim b)
     uint32_t at;
     if ((at = jl_map_get_in(&d->atoms_by_key, kind, bytes)) != JL_MAP_NONE) return from_atom(d, at);
     unsigned na = nesting(d, a), nb = nesting(d, b), deepest = na > nb ? na : nb;
-    if (deepest >= MAX_NESTING) return jl_dim_unknown(d);
+    if (deepest >= MAX_NESTING) return too_large(d);
     at = add_atom(d, &(atom){.kind = kind,
                              .a = a,
                              .b = b,
@@ -272,7 +278,7 @@ static jl_dim combine(jl_dims *d, jl_dim a, jl_dim b, int64_t factor)
         j += order >= 0;
         if (t.c) sum[n++] = t;
     }
-    return n > MAX_TERMS ? jl_dim_unknown(d) : intern(d, sum, n);
+    return n > MAX_TERMS ? too_large(d) : intern(d, sum, n);
 }
 
 jl_dim jl_dim_add(jl_dims *d, jl_dim a, jl_dim b)
@@ -306,7 +312,7 @@ static jl_dim multiply_by_term(jl_dims *d, poly a, const term *t)
     term terms[MAX_TERMS];
     jl_dim sum = jl_dim_k(0);
     for (uint32_t i = 0; i < a.n; i++) {
-        if (!multiply_terms(&a.terms[i], t, &terms[0])) return jl_dim_unknown(d);
+        if (!multiply_terms(&a.terms[i], t, &terms[0])) return too_large(d);
         if (__builtin_mul_overflow(a.terms[i].c, t->c, &terms[0].c)) return fail(d);
         sum = combine(d, sum, intern(d, terms, 1), 1); /* the order of terms may change */
     }
