@@ -93,3 +93,17 @@ const char *jl_nearest(const char *word, const char *const *names, size_t count)
     }
     return best;
 }
+
+void jl_one_line(char *text)
+{
+    char *to = text;
+    for (const char *from = text; *from; from++) {
+        bool blank = *from == ' ' || (*from >= '\t' && *from <= '\r');
+        if (!blank)
+            *to++ = *from;
+        else if (to > text && to[-1] != ' ')
+            *to++ = ' ';
+    }
+    if (to > text && to[-1] == ' ') to--;
+    *to = '\0';
+}

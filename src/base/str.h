@@ -48,6 +48,10 @@ unsigned jl_edit_distance(const char *a, const char *b);
 /* The nearest of the names within a third of its length, or NULL. */
 const char *jl_nearest(const char *word, const char *const *names, size_t count);
 
+/* Makes one line of a text, in place: every run of blanks and line ends becomes one space, none is
+ * left at the ends. For messages of libraries that go into tables. */
+void jl_one_line(char *text);
+
 #define JL_CLEANUP(f) __attribute__((cleanup(f)))
 
 #endif

@@ -94,6 +94,7 @@ int ort_check(const ort_api *api, OrtStatus *status, jl_error *err, const char *
     const char *message = api->GetErrorMessage(status);
     int code = code_of(api->GetErrorCode(status), message);
     jl_fail(err, code, "ONNX Runtime cannot %s: %s", what, message);
+    if (err) jl_one_line(err->msg);
     api->ReleaseStatus(status);
     return code;
 }

@@ -99,6 +99,16 @@ static void names_are_suggested_when_near(void **state)
     assert_int_equal(jl_edit_distance("ab", "ba"), 1);
 }
 
+static void a_text_of_lines_becomes_one_line(void **state)
+{
+    (void)state;
+    char text[] = "\n a: \n\tb\r\n\n", empty[] = " \n";
+    jl_one_line(text);
+    assert_string_equal(text, "a: b");
+    jl_one_line(empty);
+    assert_string_equal(empty, "");
+}
+
 static void virtual_clock_moves_by_sleeping(void **state)
 {
     (void)state;
@@ -152,6 +162,7 @@ int main(void)
         cmocka_unit_test(rounding_to_half_is_to_nearest_even_and_saturation_is_counted),
         cmocka_unit_test(map_keeps_every_key_while_it_grows),
         cmocka_unit_test(names_are_suggested_when_near),
+        cmocka_unit_test(a_text_of_lines_becomes_one_line),
         cmocka_unit_test(virtual_clock_moves_by_sleeping),
         cmocka_unit_test(a_missing_library_or_symbol_is_named),
     };
