@@ -1,3 +1,10 @@
 add_test(NAME parity.convert_half
     COMMAND ${JL_PYTHON} ${CMAKE_CURRENT_LIST_DIR}/convert_half.py $<TARGET_FILE:jouleline>)
 set_tests_properties(parity.convert_half PROPERTIES LABELS parity TIMEOUT 300)
+
+add_test(NAME parity.convert_zoo COMMAND ${JL_PYTHON} ${CMAKE_CURRENT_LIST_DIR}/convert_zoo.py
+    $<TARGET_FILE:jouleline> shufflenet_v2_x1_0 swin_t)
+set_tests_properties(parity.convert_zoo PROPERTIES LABELS parity TIMEOUT 300)
+add_test(NAME slow.convert_zoo
+    COMMAND ${JL_PYTHON} ${CMAKE_CURRENT_LIST_DIR}/convert_zoo.py $<TARGET_FILE:jouleline>)
+set_tests_properties(slow.convert_zoo PROPERTIES LABELS slow TIMEOUT 900)
