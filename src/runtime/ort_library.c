@@ -76,6 +76,8 @@ static int code_of(int ort_code, const char *message)
     if (says(message, "failed to allocate memory") || says(message, "bad_alloc") ||
         says(message, "bad allocation"))
         return JL_ERR_MEMORY;
+    if (says(message, "failed to load library")) return JL_ERR_MISSING;
+    if (says(message, "unknown provider option")) return JL_ERR_USAGE;
     switch (ort_code) {
     case ORT_NO_SUCHFILE:
     case ORT_NO_MODEL:

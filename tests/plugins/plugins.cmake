@@ -1,7 +1,8 @@
-# Shared objects that test_runtime loads: the example that users start from, and broken ones.
+# Shared objects that the unit tests load: the example that users start from, broken ones, and a
+# libcuda of our own.
 set(plugins ${PROJECT_SOURCE_DIR}/examples/runtime_plugin.c
     ${CMAKE_CURRENT_LIST_DIR}/old_abi.c ${CMAKE_CURRENT_LIST_DIR}/no_infer.c
-    ${CMAKE_CURRENT_LIST_DIR}/no_entry.c)
+    ${CMAKE_CURRENT_LIST_DIR}/no_entry.c ${CMAKE_CURRENT_LIST_DIR}/fake_libcuda.c)
 foreach(source IN LISTS plugins)
     get_filename_component(name ${source} NAME_WE)
     add_library(plugin_${name} MODULE ${source})
@@ -9,5 +10,8 @@ foreach(source IN LISTS plugins)
     set_target_properties(plugin_${name} PROPERTIES PREFIX "" OUTPUT_NAME ${name}
         LIBRARY_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/plugins)
     add_dependencies(test_runtime plugin_${name})
+    add_dependencies(test_cuda plugin_${name})
 endforeach()
-target_compile_definitions(test_runtime PRIVATE JL_PLUGINS="${PROJECT_BINARY_DIR}/plugins")
+foreach(name test_runtime test_cuda)
+    target_compile_definitions(${name} PRIVATE JL_PLUGINS="${PROJECT_BINARY_DIR}/plugins")
+endforeach()
