@@ -1,190 +1,209 @@
+#include "analysis/max_t.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "analysis/distributions.h"
 #include "analysis/order.h"
 #include "base/memory.h"
 #include "base/rng.h"
-#include "jouleline/paired.h"
 
-enum { DEFAULT_DRAWS = 9999, LEAST_ROUNDS_OF_INTERVAL = 6 };
+enum {
+    DEFAULT_DRAWS = 9999,
+    LEAST_ROUNDS_OF_INTERVAL = 6,
+    GROUP = 6, /* rounds whose sums for all signs are tabulated */
+    SIGNS = 1 << GROUP,
+    BLOCK = 64, /* comparisons added at a time: the tables stay in the cache */
+};
 
-/* The comparisons, scaled to unit sum of squares and laid out round by round, so that one sign
- * vector gives all statistics by adding rows. */
-typedef struct design {
-    size_t m, n, tested;
-    double *rows; /* n x m */
-    double *sums; /* m, of the current sign vector */
-} design;
-
-static void design_free(design *d)
+static void fill_patterns(jl_sign_flips *f, const jl_max_t_options *o)
 {
-    free(d->rows);
-    free(d->sums);
+    jl_rng rng = {o->seed};
+    for (size_t v = 0; v < f->count; v++)
+        for (size_t g = 0; g < f->groups; g++) {
+            uint64_t bits = f->exact ? v >> g * GROUP : v ? jl_rng_next(&rng) >> 32 : 0;
+            f->patterns[v * f->groups + g] = bits % SIGNS;
+        }
 }
 
-/* Copies the rounds that hold anything, less the shift (or each comparison's mean). */
-static int design_make(const double *d, size_t m, size_t n, double shift, bool centred, design *g,
-                       jl_error *err)
+int jl_sign_flips_start(jl_sign_flips *f, size_t n, const jl_max_t_options *o, jl_error *err)
 {
-    g->m = m;
-    g->rows = calloc(m * n + 1, sizeof *g->rows);
-    g->sums = calloc(m + 1, sizeof *g->sums);
-    JL_OWNED bool *holds = calloc(n + 1, sizeof *holds);
-    if (!g->rows || !g->sums || !holds) return jl_no_memory(err);
-    for (size_t j = 0; j < m; j++) {
-        size_t count = 0;
-        double sum = 0, largest = 0, squares = 0;
-        for (size_t i = 0; i < n; i++)
-            if (fabs(d[j * n + i]) <= JL_LARGEST) {
-                count++;
-                sum += d[j * n + i];
-            }
-        if (count < 2) continue;
-        double origin = centred ? sum / (double)count : shift;
-        for (size_t i = 0; i < n; i++)
-            if (fabs(d[j * n + i]) <= JL_LARGEST) {
-                g->rows[i * m + j] = d[j * n + i] - origin;
-                largest = fmax(largest, fabs(g->rows[i * m + j]));
-                holds[i] = true;
-            }
-        for (size_t i = 0; largest > 0 && i < n; i++) {
-            double v = g->rows[i * m + j] /= largest;
-            squares += v * v;
-        }
-        for (size_t i = 0; largest > 0 && i < n; i++)
-            g->rows[i * m + j] /= sqrt(squares);
-        g->tested++;
+    *f = (jl_sign_flips){.n = n, .alternative = o->alternative};
+    f->groups = (n + GROUP - 1) / GROUP;
+    f->exact = n <= JL_MAX_T_EXACT_ROUNDS;
+    /* Two-sided, a sign vector and its negative give the same: the last sign stays. */
+    size_t free_signs = n - (o->alternative == JL_TWO_SIDED && n > 0);
+    f->count = f->exact ? (size_t)1 << free_signs : (o->draws ? o->draws : DEFAULT_DRAWS) + 1;
+    f->patterns = malloc(f->count * f->groups + 1);
+    f->maxima = calloc(f->count, sizeof *f->maxima);
+    f->tables = malloc((f->groups * SIGNS * BLOCK + 1) * sizeof *f->tables);
+    f->rows = calloc(f->groups * GROUP * BLOCK + 1, sizeof *f->rows);
+    if (!f->patterns || !f->maxima || !f->tables || !f->rows) {
+        jl_sign_flips_free(f);
+        return jl_no_memory(err);
     }
-    for (size_t i = 0; i < n; i++) {
-        if (!holds[i]) continue;
-        memmove(g->rows + g->n * m, g->rows + i * m, m * sizeof *g->rows);
-        g->n++;
-    }
+    fill_patterns(f, o);
     return 0;
 }
 
-static double largest_of(const double *sums, size_t m, jl_alternative alternative)
+void jl_sign_flips_free(jl_sign_flips *f)
 {
-    double most = 0;
-    if (alternative == JL_GREATER)
-        for (size_t j = 0; j < m; j++)
-            most = sums[j] > most ? sums[j] : most;
-    else if (alternative == JL_LESS)
-        for (size_t j = 0; j < m; j++)
-            most = -sums[j] > most ? -sums[j] : most;
-    else
-        for (size_t j = 0; j < m; j++)
+    free(f->patterns);
+    free(f->maxima);
+    free(f->tables);
+    free(f->rows);
+    *f = (jl_sign_flips){0};
+}
+
+/* tables[group][signs][comparison]: the group's rounds added with those signs. */
+static void tabulate(jl_sign_flips *f)
+{
+    for (size_t g = 0; g < f->groups; g++) {
+        const double *rows = f->rows + g * GROUP * BLOCK;
+        double *table = f->tables + g * SIGNS * BLOCK;
+        for (unsigned signs = 0; signs < SIGNS; signs++, table += BLOCK)
+            for (size_t j = 0; j < BLOCK; j++) {
+                double sum = 0;
+                for (size_t i = 0; i < GROUP; i++)
+                    sum += signs >> i & 1 ? -rows[i * BLOCK + j] : rows[i * BLOCK + j];
+                table[j] = sum;
+            }
+    }
+}
+
+static double largest(const double *sums, jl_alternative alternative, double most)
+{
+    if (alternative == JL_TWO_SIDED) {
+        for (size_t j = 0; j < BLOCK; j++)
             most = fabs(sums[j]) > most ? fabs(sums[j]) : most;
+        return most;
+    }
+    double sign = alternative == JL_GREATER ? 1 : -1;
+    for (size_t j = 0; j < BLOCK; j++)
+        most = sign * sums[j] > most ? sign * sums[j] : most;
     return most;
 }
 
-static void sum_rows(design *g, uint64_t minus)
+static void flush(jl_sign_flips *f)
 {
-    memset(g->sums, 0, g->m * sizeof *g->sums);
-    for (size_t i = 0; i < g->n; i++) {
-        double sign = minus >> i & 1 ? -1 : 1;
-        const double *row = g->rows + i * g->m;
-        for (size_t j = 0; j < g->m; j++)
-            g->sums[j] += sign * row[j];
-    }
-}
-
-/* The largest statistic of every sign vector, the first being the observed one; *count of them.
- * Two-sided, a vector and its negative give the same, so the last sign stays. NULL: no memory. */
-static double *all_maxima(design *g, jl_alternative alternative, size_t *count)
-{
-    size_t free_signs = g->n - (alternative == JL_TWO_SIDED && g->n > 0);
-    *count = (size_t)1 << free_signs;
-    double *maxima = malloc(*count * sizeof *maxima);
-    if (!maxima) return NULL;
-    uint64_t minus = 0;
-    for (size_t v = 0; v < *count; v++) {
-        if (v % 1024 == 0) {
-            sum_rows(g, minus); /* afresh, so that rounding does not build up */
-        } else {
-            double twice = minus >> __builtin_ctzll(v) & 1 ? -2 : 2;
-            const double *row = g->rows + (size_t)__builtin_ctzll(v) * g->m;
-            for (size_t j = 0; j < g->m; j++)
-                g->sums[j] += twice * row[j];
+    if (f->width == 0) return;
+    tabulate(f);
+    for (size_t v = 0; v < f->count; v++) {
+        double sums[BLOCK] = {0};
+        const unsigned char *pattern = f->patterns + v * f->groups;
+        for (size_t g = 0; g < f->groups; g++) {
+            const double *table = f->tables + (g * SIGNS + pattern[g]) * BLOCK;
+            for (size_t j = 0; j < BLOCK; j++)
+                sums[j] += table[j];
         }
-        maxima[v] = largest_of(g->sums, g->m, alternative);
-        minus ^= UINT64_C(1) << __builtin_ctzll(v + 1); /* Gray code: one sign a step */
+        f->maxima[v] = largest(sums, f->alternative, f->maxima[v]);
     }
-    return maxima;
+    memset(f->rows, 0, f->groups * GROUP * BLOCK * sizeof *f->rows);
+    f->width = 0;
 }
 
-static double *drawn_maxima(design *g, const jl_max_t_options *o, size_t *count)
+void jl_sign_flips_add(jl_sign_flips *f, const double *d, double origin, jl_value *statistic)
 {
-    size_t draws = o->draws ? o->draws : DEFAULT_DRAWS;
-    *count = draws + 1;
-    double *maxima = malloc(*count * sizeof *maxima);
-    if (!maxima) return NULL;
-    jl_rng rng = {o->seed};
-    for (size_t v = 0; v < *count; v++) {
-        memset(g->sums, 0, g->m * sizeof *g->sums);
-        uint64_t bits = 0;
-        for (size_t i = 0; i < g->n; i++) {
-            if (i % 64 == 0) bits = v ? jl_rng_next(&rng) : 0;
-            double sign = bits >> i % 64 & 1 ? -1 : 1;
-            const double *row = g->rows + i * g->m;
-            for (size_t j = 0; j < g->m; j++)
-                g->sums[j] += sign * row[j];
+    size_t count = 0;
+    double most = 0, squares = 0, sum = 0;
+    for (size_t i = 0; i < f->n; i++)
+        if (fabs(d[i]) <= JL_LARGEST) {
+            count++;
+            most = fmax(most, fabs(d[i] - origin));
         }
-        maxima[v] = largest_of(g->sums, g->m, o->alternative);
-    }
-    return maxima;
+    *statistic = count < 2 ? jl_none(count ? JL_TOO_FEW : JL_NO_PAIRS) : jl_some(0);
+    if (count < 2 || !(most > 0)) return;
+    double *column = f->rows + f->width++;
+    for (size_t i = 0; i < f->n; i++)
+        if (fabs(d[i]) <= JL_LARGEST) {
+            double v = column[i * BLOCK] = (d[i] - origin) / most;
+            squares += v * v;
+        }
+    for (size_t i = 0; i < f->n; i++)
+        sum += column[i * BLOCK] /= sqrt(squares);
+    statistic->value = sum;
+    if (f->width == BLOCK) flush(f);
 }
 
-static double *maxima_of(design *g, const jl_max_t_options *o, size_t *count)
+void jl_sign_flips_finish(jl_sign_flips *f)
 {
-    return g->n <= JL_MAX_T_EXACT_ROUNDS ? all_maxima(g, o->alternative, count)
-                                         : drawn_maxima(g, o, count);
+    flush(f);
+    jl_sort_doubles(f->maxima, f->count);
 }
 
-/* How many of the ascending values are at least v, equal up to rounding. */
-static size_t at_least(const double *sorted, size_t n, double v)
+jl_value jl_sign_flips_p(const jl_sign_flips *f, jl_value statistic)
 {
-    double limit = v - 1e-10 * (fabs(v) + 1);
-    size_t low = 0, high = n;
+    if (statistic.why) return statistic;
+    double size = f->alternative == JL_TWO_SIDED ? fabs(statistic.value)
+                  : f->alternative == JL_GREATER ? statistic.value
+                                                 : -statistic.value;
+    double limit = fmax(size, 0) - 1e-10 * (fabs(size) + 1); /* equal up to rounding */
+    size_t low = 0, high = f->count;
     while (low < high) {
         size_t mid = low + (high - low) / 2;
-        if (sorted[mid] < limit)
+        if (f->maxima[mid] < limit)
             low = mid + 1;
         else
             high = mid;
     }
-    return n - low;
+    return jl_some((double)(f->count - low) / (double)f->count);
+}
+
+/* Moves the rounds in which any comparison has a difference to the front of every row. */
+static size_t pack_rounds(const double *d, size_t m, size_t n, double *packed)
+{
+    size_t used = 0;
+    for (size_t i = 0; i < n; i++) {
+        bool holds = false;
+        for (size_t j = 0; j < m && !holds; j++)
+            holds = fabs(d[j * n + i]) <= JL_LARGEST;
+        for (size_t j = 0; holds && j < m; j++)
+            packed[j * n + used] = d[j * n + i];
+        used += holds;
+    }
+    return used;
 }
 
 int jl_max_t_test(const double *d, size_t m, size_t n, const jl_max_t_options *options, jl_value *p,
                   jl_max_t *out, jl_error *err)
 {
     jl_max_t_options o = options ? *options : (jl_max_t_options){0};
-    __attribute__((cleanup(design_free))) design g = {0};
-    int rc = design_make(d, m, n, o.shift, false, &g, err);
+    JL_OWNED double *packed = malloc((m * n + 1) * sizeof *packed);
+    if (!packed) return jl_no_memory(err);
+    size_t used = pack_rounds(d, m, n, packed);
+    __attribute__((cleanup(jl_sign_flips_free))) jl_sign_flips f = {0};
+    int rc = jl_sign_flips_start(&f, used, &o, err);
     if (rc) return rc;
-    size_t count;
-    JL_OWNED double *maxima = maxima_of(&g, &o, &count);
-    JL_OWNED double *observed = malloc((m + 1) * sizeof *observed);
-    if (!maxima || !observed) return jl_no_memory(err);
-    sum_rows(&g, 0);
-    memcpy(observed, g.sums, m * sizeof *observed);
-    jl_sort_doubles(maxima, count);
-    *out = (jl_max_t){g.n, g.tested, g.n <= JL_MAX_T_EXACT_ROUNDS, 1 / (double)count};
+    *out = (jl_max_t){used, 0, f.exact, 1 / (double)f.count};
     for (size_t j = 0; j < m; j++) {
-        size_t present = 0;
-        for (size_t i = 0; i < n; i++)
-            present += fabs(d[j * n + i]) <= JL_LARGEST;
-        double size = o.alternative == JL_TWO_SIDED ? fabs(observed[j])
-                      : o.alternative == JL_GREATER ? observed[j]
-                                                    : -observed[j];
-        p[j] = present < 2
-                   ? jl_none(present ? JL_TOO_FEW : JL_NO_PAIRS)
-                   : jl_some((double)at_least(maxima, count, fmax(size, 0)) / (double)count);
+        jl_sign_flips_add(&f, packed + j * n, o.shift, &p[j]);
+        out->tested += p[j].why == JL_KNOWN;
     }
+    jl_sign_flips_finish(&f);
+    for (size_t j = 0; j < m; j++)
+        p[j] = jl_sign_flips_p(&f, p[j]);
     return 0;
+}
+
+/* mean +- t sd / sqrt(n) for the statistic u (sum over root of squares) that t stands for. */
+static jl_interval around_mean(const double *d, size_t n, double u, double level)
+{
+    size_t present = 0;
+    double sum = 0, squares = 0;
+    for (size_t i = 0; i < n; i++)
+        if (fabs(d[i]) <= JL_LARGEST) {
+            present++;
+            sum += d[i];
+        }
+    double rounds = (double)present, mean = present ? sum / rounds : 0;
+    if (present < LEAST_ROUNDS_OF_INTERVAL)
+        return (jl_interval){.why = present ? JL_TOO_FEW : JL_NO_PAIRS};
+    for (size_t i = 0; i < n; i++)
+        if (fabs(d[i]) <= JL_LARGEST) squares += (d[i] - mean) * (d[i] - mean);
+    if (!(squares > 1e-24 * rounds * mean * mean)) return (jl_interval){.why = JL_NO_SPREAD};
+    double spare = fmax(rounds - u * u, 1e-9 * rounds);
+    double half = u * sqrt((rounds - 1) / spare) * sqrt(squares / (rounds * (rounds - 1)));
+    return (jl_interval){mean - half, mean + half, level, JL_KNOWN};
 }
 
 int jl_max_t_intervals(const double *d, size_t m, size_t n, double level,
@@ -192,36 +211,27 @@ int jl_max_t_intervals(const double *d, size_t m, size_t n, double level,
 {
     jl_max_t_options o = options ? *options : (jl_max_t_options){0};
     o.alternative = JL_TWO_SIDED;
-    __attribute__((cleanup(design_free))) design g = {0};
-    int rc = design_make(d, m, n, 0, true, &g, err);
+    JL_OWNED double *packed = malloc((m * n + 1) * sizeof *packed);
+    if (!packed) return jl_no_memory(err);
+    size_t used = pack_rounds(d, m, n, packed);
+    __attribute__((cleanup(jl_sign_flips_free))) jl_sign_flips f = {0};
+    int rc = jl_sign_flips_start(&f, used, &o, err);
     if (rc) return rc;
-    size_t count;
-    JL_OWNED double *maxima = maxima_of(&g, &o, &count);
-    if (!maxima) return jl_no_memory(err);
-    jl_sort_doubles(maxima, count);
-    size_t at = (size_t)ceil(level * (double)count);
-    double u = maxima[at < 1 ? 0 : at > count ? count - 1 : at - 1];
     for (size_t j = 0; j < m; j++) {
+        double sum = 0;
         size_t present = 0;
-        double sum = 0, squares = 0;
-        for (size_t i = 0; i < n; i++)
-            if (fabs(d[j * n + i]) <= JL_LARGEST) {
+        for (size_t i = 0; i < used; i++)
+            if (fabs(packed[j * n + i]) <= JL_LARGEST) {
+                sum += packed[j * n + i];
                 present++;
-                sum += d[j * n + i];
             }
-        double rounds = (double)present, mean = present ? sum / rounds : 0;
-        for (size_t i = 0; i < n; i++)
-            if (fabs(d[j * n + i]) <= JL_LARGEST)
-                squares += (d[j * n + i] - mean) * (d[j * n + i] - mean);
-        intervals[j] = (jl_interval){.why = present ? JL_TOO_FEW : JL_NO_PAIRS};
-        if (present < LEAST_ROUNDS_OF_INTERVAL) continue;
-        intervals[j].why = JL_NO_SPREAD;
-        if (!(squares > 0)) continue;
-        /* From sum / root of squares to Student's t with this comparison's own rounds. */
-        double spare = rounds - u * u;
-        double t = u * sqrt((rounds - 1) / (spare > 1e-9 * rounds ? spare : 1e-9 * rounds));
-        double half = t * sqrt(squares / (rounds * (rounds - 1)));
-        intervals[j] = (jl_interval){mean - half, mean + half, level, JL_KNOWN};
+        jl_value ignored;
+        jl_sign_flips_add(&f, packed + j * n, present ? sum / (double)present : 0, &ignored);
     }
+    jl_sign_flips_finish(&f);
+    size_t at = (size_t)ceil(level * (double)f.count);
+    double u = f.maxima[at < 1 ? 0 : at > f.count ? f.count - 1 : at - 1];
+    for (size_t j = 0; j < m; j++)
+        intervals[j] = around_mean(packed + j * n, used, u, level);
     return 0;
 }

@@ -6,7 +6,7 @@
 
 #include "base/rng.h"
 
-enum { SMALL = 48 };
+enum { SMALL = 48, MOST_SUMS = 1200, BUCKETS = 256 };
 
 static int compare(const void *a, const void *b)
 {
@@ -98,7 +98,7 @@ static size_t columns_below(const jl_pair_sums *p, double v, bool or_equal, size
     return total;
 }
 
-double jl_select_pair_sum(const jl_pair_sums *p, size_t k, size_t *scratch)
+static double select_in_rows(const jl_pair_sums *p, size_t k, size_t *scratch)
 {
     size_t *low = scratch, *high = low + p->na, *below = high + p->na, *upto = below + p->na;
     size_t left = 0;
@@ -129,12 +129,46 @@ double jl_select_pair_sum(const jl_pair_sums *p, size_t k, size_t *scratch)
     }
 }
 
-double jl_median_pair_sum(const jl_pair_sums *p, size_t *scratch)
+/* All sums, thrown into buckets by value: only the buckets that hold a wanted one are sorted. */
+static void select_in_buckets(const jl_pair_sums *p, const size_t *k, size_t wanted, double *out)
 {
-    double upper = jl_select_pair_sum(p, p->count / 2, scratch);
-    if (p->count % 2) return upper;
-    double lower = jl_select_pair_sum(p, p->count / 2 - 1, scratch);
-    return 0.5 * lower + 0.5 * upper;
+    double sums[MOST_SUMS], same[MOST_SUMS];
+    unsigned char bucket[MOST_SUMS];
+    size_t n = 0, first[BUCKETS + 1] = {0};
+    for (size_t i = 0; i < p->na; i++)
+        for (size_t j = p->triangle ? i : 0; j < p->nb; j++)
+            sums[n++] = p->a[i] + p->b[j];
+    double least = p->a[0] + p->b[0], range = p->a[p->na - 1] + p->b[p->nb - 1] - least;
+    double scale = range > 0 ? (BUCKETS - 1) / range : 0;
+    if (!(scale <= JL_LARGEST)) scale = 0;
+    for (size_t i = 0; i < n; i++) {
+        bucket[i] = (unsigned char)((sums[i] - least) * scale);
+        first[bucket[i] + 1]++;
+    }
+    for (size_t b = 0; b < BUCKETS; b++)
+        first[b + 1] += first[b];
+    for (size_t w = 0; w < wanted; w++) {
+        size_t b = 0, held = 0;
+        while (first[b + 1] <= k[w])
+            b++;
+        for (size_t i = 0; i < n; i++) {
+            same[held] = sums[i];
+            held += bucket[i] == b;
+        }
+        jl_sort_doubles(same, held);
+        out[w] = same[k[w] - first[b]];
+    }
+}
+
+void jl_select_pair_sums(const jl_pair_sums *p, const size_t *k, size_t wanted, double *out,
+                         size_t *scratch)
+{
+    if (p->count <= MOST_SUMS) {
+        select_in_buckets(p, k, wanted, out);
+        return;
+    }
+    for (size_t w = 0; w < wanted; w++)
+        out[w] = select_in_rows(p, k[w], scratch);
 }
 
 int jl_no_memory(jl_error *err)

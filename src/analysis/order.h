@@ -29,11 +29,11 @@ typedef struct jl_pair_sums {
     size_t count;  /* pairs */
 } jl_pair_sums;
 
-/* The k-th smallest sum (from 0, k < count); scratch holds 4 na values. Expected time na times
- * the logarithm of count: random pivots discard a part of every row, as in Monahan, ACM
- * Trans. Math. Softw. 10 (1984) 265. */
-double jl_select_pair_sum(const jl_pair_sums *p, size_t k, size_t *scratch);
-double jl_median_pair_sum(const jl_pair_sums *p, size_t *scratch);
+/* out[w] is the k[w]-th smallest sum (from 0, below count); scratch holds 4 na values. Few sums
+ * are listed; of many, random pivots discard a part of every row, in expected time na times the
+ * logarithm of count, as in Monahan, ACM Trans. Math. Softw. 10 (1984) 265. */
+void jl_select_pair_sums(const jl_pair_sums *p, const size_t *k, size_t wanted, double *out,
+                         size_t *scratch);
 
 int jl_no_memory(jl_error *err);
 

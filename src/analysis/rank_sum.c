@@ -140,13 +140,18 @@ int jl_hodges_lehmann_2(const double *x, size_t n1, const double *y, size_t n2, 
     jl_sort_doubles(v, m1);
     jl_sort_doubles(v + m1, m2);
     jl_pair_sums differences = {v, v + m1, m1, m2, false, m1 * m2};
-    out->estimate = jl_some(jl_median_pair_sum(&differences, scratch));
-    out->interval.why = JL_TOO_FEW;
     size_t k;
     int rc = interval_rank(m1, m2, level, &k, &out->interval.level, err);
-    if (rc || !k) return rc;
-    out->interval.low = jl_select_pair_sum(&differences, k - 1, scratch);
-    out->interval.high = jl_select_pair_sum(&differences, differences.count - k, scratch);
+    if (rc) return rc;
+    size_t at[4] = {(differences.count - 1) / 2, differences.count / 2, k - 1,
+                    differences.count - k};
+    double found[4];
+    jl_select_pair_sums(&differences, at, k ? 4 : 2, found, scratch);
+    out->estimate = jl_some(0.5 * found[0] + 0.5 * found[1]);
+    out->interval.why = JL_TOO_FEW;
+    if (!k) return 0;
+    out->interval.low = found[2];
+    out->interval.high = found[3];
     out->interval.why = JL_KNOWN;
     return 0;
 }

@@ -1,0 +1,103 @@
+/* A study as plain arrays: what the store hands to the analysis, and what report, compare and
+ * advise print from. Whoever fills it owns every array and string; the analysis only reads.
+ *
+ *     jl_study_table t = {.models = m, .model_count = 15, .configurations = c, ...};
+ *     t.values[JL_LATENCY] = latency;   (cells x rounds doubles, row major, NaN where missing)
+ *
+ * A round is one column: every cell once, on one device and one boot. Columns of different
+ * devices have nothing to do with each other; rows are compared within a device pair by pair,
+ * between devices unpaired. */
+#ifndef JOULELINE_STUDY_TABLE_H
+#define JOULELINE_STUDY_TABLE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "jouleline/error.h"
+#include "jouleline/outcome.h"
+#include "jouleline/statistics.h"
+
+/* What was measured per run. Latency is nanoseconds per call, energies joules per item. */
+typedef enum jl_metric {
+    JL_LATENCY,
+    JL_ENERGY,             /* gross, the headline */
+    JL_ENERGY_NET_WAKING,  /* less the power of the open context with the model loaded */
+    JL_ENERGY_NET_SLEEPING, /* less the power without a context */
+    JL_METRIC_COUNT
+} jl_metric;
+
+/* "latency", "energy", "energy net of waking idle", "energy net of sleeping idle". */
+const char *jl_metric_name(jl_metric m);
+/* The column of the store's view `result`: "latency_ns", "energy_j_per_item", ... */
+const char *jl_metric_column(jl_metric m);
+
+typedef struct jl_study_model {
+    const char *name;
+    const char *family; /* "lightweight", "standard", "layernorm", or any other; NULL: none */
+    bool probe;         /* a roofline probe: in no comparison, but in the energy model */
+} jl_study_model;
+
+typedef struct jl_study_configuration {
+    const char *name; /* the canonical text, without @device */
+    const char *runtime, *provider, *precision;
+    bool native;      /* regime; else matched */
+} jl_study_configuration;
+
+enum { JL_AUDIT_FACTS = 16 };
+
+typedef struct jl_study_device {
+    const char *name, *uuid, *host; /* uuid and host may be NULL when unknown */
+    bool simulated;
+    double gain_error;      /* the sensor's systematic error, 0.05 for 5 %; NaN unknown */
+    double idle_sleeping_w; /* measured powers; NaN where not measured */
+    double idle_waking_w;
+} jl_study_device;
+
+/* A fact that a fair comparison holds equal (TF32, threads, driver, ...); NULL value: unknown. */
+typedef struct jl_study_fact {
+    const char *name, *value;
+} jl_study_fact;
+
+typedef struct jl_study_cell {
+    uint32_t model, configuration, device; /* indices */
+    uint32_t batch, in_flight;             /* from 1 */
+    jl_outcome outcome;                    /* JL_OUTCOME_OK, or what its runs came to */
+    const char *message;                   /* the runtime's own words when not ok, or NULL */
+    double flop, bytes, dispatches;        /* of one call: floating-point operations, bytes moved,
+                                              nodes run; NaN unknown */
+    uint64_t agree_items, checked_items;   /* top-1 agreement with FP32; 0 checked: none */
+    const jl_study_fact *facts;            /* fact_count of them, for the fairness audit */
+    size_t fact_count;
+} jl_study_cell;
+
+typedef struct jl_study_table {
+    const char *name; /* of the study, as in the store; may be NULL */
+    const jl_study_model *models;
+    size_t model_count;
+    const jl_study_configuration *configurations;
+    size_t configuration_count;
+    const jl_study_device *devices;
+    size_t device_count;
+    const jl_study_cell *cells;
+    size_t cell_count;
+    size_t rounds;
+    const bool *pairs;                     /* per round: complete, so that it gives pairs; NULL: all */
+    const double *values[JL_METRIC_COUNT]; /* each cell_count x rounds, or NULL: not measured */
+    bool modelled_energy;                  /* joules come from a model, not a sensor */
+} jl_study_table;
+
+/* Checks indices, counts and pointers: JL_ERR_USAGE names the cell. Every function that takes a
+ * table expects one that passed. */
+int jl_study_table_check(const jl_study_table *t, jl_error *err);
+
+#define JL_NO_CELL UINT32_MAX
+/* The cell with these coordinates, or JL_NO_CELL (linear; for a few look-ups). */
+uint32_t jl_study_cell_find(const jl_study_table *t, uint32_t model, uint32_t configuration,
+                            uint32_t device, uint32_t batch, uint32_t in_flight);
+
+/* One summary a cell, over rounds (complete or not); absent where the metric is. */
+int jl_study_summaries(const jl_study_table *t, jl_metric metric, double level, jl_summary *out,
+                       jl_error *err);
+
+#endif

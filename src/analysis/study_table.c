@@ -1,0 +1,89 @@
+#include "jouleline/study_table.h"
+
+#include <math.h>
+
+const char *jl_metric_name(jl_metric m)
+{
+    static const char *const names[] = {"latency", "energy", "energy net of waking idle",
+                                        "energy net of sleeping idle"};
+    return (unsigned)m < JL_METRIC_COUNT ? names[m] : "unknown metric";
+}
+
+const char *jl_metric_column(jl_metric m)
+{
+    static const char *const columns[] = {"latency_ns", "energy_j_per_item",
+                                          "net_waking_j_per_item", "net_sleeping_j_per_item"};
+    return (unsigned)m < JL_METRIC_COUNT ? columns[m] : "NULL";
+}
+
+static int check_cell(const jl_study_table *t, size_t i, jl_error *err)
+{
+    const jl_study_cell *c = &t->cells[i];
+    if (c->model >= t->model_count || c->configuration >= t->configuration_count ||
+        c->device >= t->device_count)
+        return jl_fail(err, JL_ERR_USAGE,
+                       "study table: cell %zu names model %u of %zu, configuration %u of %zu, "
+                       "device %u of %zu",
+                       i, c->model, t->model_count, c->configuration, t->configuration_count,
+                       c->device, t->device_count);
+    if (c->batch < 1 || c->in_flight < 1)
+        return jl_fail(err, JL_ERR_USAGE, "study table: cell %zu has batch %u, in-flight %u", i,
+                       c->batch, c->in_flight);
+    if ((unsigned)c->outcome >= JL_OUTCOME_COUNT || c->agree_items > c->checked_items ||
+        (c->fact_count && !c->facts))
+        return jl_fail(err, JL_ERR_USAGE, "study table: cell %zu: outcome %d, %llu of %llu agree",
+                       i, (int)c->outcome, (unsigned long long)c->agree_items,
+                       (unsigned long long)c->checked_items);
+    return 0;
+}
+
+int jl_study_table_check(const jl_study_table *t, jl_error *err)
+{
+    if ((t->model_count && !t->models) || (t->configuration_count && !t->configurations) ||
+        (t->device_count && !t->devices) || (t->cell_count && !t->cells))
+        return jl_fail(err, JL_ERR_USAGE, "study table: a count without its array");
+    if (t->cell_count >= UINT32_MAX || t->rounds >= UINT32_MAX ||
+        (t->rounds && t->cell_count > SIZE_MAX / sizeof(double) / t->rounds))
+        return jl_fail(err, JL_ERR_LIMIT, "study table: %zu cells x %zu rounds", t->cell_count,
+                       t->rounds);
+    for (size_t i = 0; i < t->model_count; i++)
+        if (!t->models[i].name)
+            return jl_fail(err, JL_ERR_USAGE, "study table: model %zu has no name", i);
+    for (size_t i = 0; i < t->configuration_count; i++) {
+        const jl_study_configuration *c = &t->configurations[i];
+        if (!c->name || !c->runtime || !c->provider || !c->precision)
+            return jl_fail(err, JL_ERR_USAGE, "study table: configuration %zu lacks a name", i);
+    }
+    for (size_t i = 0; i < t->device_count; i++)
+        if (!t->devices[i].name)
+            return jl_fail(err, JL_ERR_USAGE, "study table: device %zu has no name", i);
+    for (size_t i = 0; i < t->cell_count; i++) {
+        int rc = check_cell(t, i, err);
+        if (rc) return rc;
+    }
+    return 0;
+}
+
+uint32_t jl_study_cell_find(const jl_study_table *t, uint32_t model, uint32_t configuration,
+                            uint32_t device, uint32_t batch, uint32_t in_flight)
+{
+    for (size_t i = 0; i < t->cell_count; i++) {
+        const jl_study_cell *c = &t->cells[i];
+        if (c->model == model && c->configuration == configuration && c->device == device &&
+            c->batch == batch && c->in_flight == in_flight)
+            return (uint32_t)i;
+    }
+    return JL_NO_CELL;
+}
+
+int jl_study_summaries(const jl_study_table *t, jl_metric metric, double level, jl_summary *out,
+                       jl_error *err)
+{
+    static const double nothing = NAN;
+    for (size_t i = 0; i < t->cell_count; i++) {
+        const double *row = t->values[metric] ? t->values[metric] + i * t->rounds : &nothing;
+        int rc = jl_summarise(row, t->values[metric] ? t->rounds : 0, level, &out[i], err);
+        if (rc) return rc;
+    }
+    return 0;
+}
