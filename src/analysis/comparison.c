@@ -7,6 +7,7 @@
 #include "analysis/max_t.h"
 #include "analysis/order.h"
 #include "analysis/rank_null.h"
+#include "analysis/table.h"
 #include "base/memory.h"
 #include "jouleline/multiplicity.h"
 
@@ -65,19 +66,6 @@ void jl_log_ratios(const jl_study_table *t, jl_metric metric, uint32_t base, uin
     }
 }
 
-static _Thread_local const jl_study_table *sorted_table;
-
-static int by_place(const void *a, const void *b)
-{
-    const jl_study_cell *x = &sorted_table->cells[*(const uint32_t *)a],
-                        *y = &sorted_table->cells[*(const uint32_t *)b];
-    const uint32_t p[] = {x->device, x->model, x->batch, x->in_flight, x->configuration},
-                   q[] = {y->device, y->model, y->batch, y->in_flight, y->configuration};
-    for (int i = 0; i < 5; i++)
-        if (p[i] != q[i]) return p[i] < q[i] ? -1 : 1;
-    return 0;
-}
-
 static bool same_group(const jl_study_cell *x, const jl_study_cell *y)
 {
     return x->device == y->device && x->model == y->model && x->batch == y->batch &&
@@ -103,8 +91,7 @@ static int make_groups(job *j, jl_error *err)
     for (size_t i = 0; i < t->cell_count; i++)
         if (t->cells[i].outcome == JL_OUTCOME_OK && !t->models[t->cells[i].model].probe)
             j->order[j->ran++] = (uint32_t)i;
-    sorted_table = t;
-    qsort(j->order, j->ran, sizeof *j->order, by_place);
+    jl_sort_cells(t, j->order, j->ran, JL_BY_MODEL);
     for (size_t i = 0; i < j->ran;) {
         size_t end = i + 1;
         while (end < j->ran && same_group(&t->cells[j->order[i]], &t->cells[j->order[end]]))

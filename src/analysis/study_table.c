@@ -1,6 +1,12 @@
 #include "jouleline/study_table.h"
 
 #include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "analysis/order.h"
+#include "analysis/table.h"
+#include "base/memory.h"
 
 const char *jl_metric_name(jl_metric m)
 {
@@ -86,4 +92,48 @@ int jl_study_summaries(const jl_study_table *t, jl_metric metric, double level, 
         if (rc) return rc;
     }
     return 0;
+}
+
+jl_value jl_cell_median(const jl_study_table *t, jl_metric metric, size_t cell)
+{
+    if (!t->values[metric]) return jl_none(JL_NO_VALUES);
+    double few[64];
+    JL_OWNED double *many = t->rounds > 64 ? malloc(t->rounds * sizeof *many) : NULL;
+    double *kept = t->rounds > 64 ? many : few;
+    if (!kept) return jl_none(JL_NO_VALUES);
+    size_t n = jl_keep_finite(t->values[metric] + cell * t->rounds, t->rounds, kept);
+    if (n == 0) return jl_none(JL_NO_VALUES);
+    jl_sort_doubles(kept, n);
+    return jl_some(jl_sorted_median(kept, n));
+}
+
+bool jl_same_word(const char *a, const char *b)
+{
+    return a && b && !strcmp(a, b);
+}
+
+typedef struct sort_context {
+    const jl_study_table *t;
+    jl_cell_order order;
+} sort_context;
+
+static int by_place(const void *a, const void *b, void *context)
+{
+    const sort_context *s = context;
+    const jl_study_cell *x = &s->t->cells[*(const uint32_t *)a],
+                        *y = &s->t->cells[*(const uint32_t *)b];
+    bool model_first = s->order == JL_BY_MODEL;
+    const uint32_t p[] = {x->device, model_first ? x->model : x->configuration, x->batch,
+                          x->in_flight, model_first ? x->configuration : x->model};
+    const uint32_t q[] = {y->device, model_first ? y->model : y->configuration, y->batch,
+                          y->in_flight, model_first ? y->configuration : y->model};
+    for (int i = 0; i < 5; i++)
+        if (p[i] != q[i]) return p[i] < q[i] ? -1 : 1;
+    return 0;
+}
+
+void jl_sort_cells(const jl_study_table *t, uint32_t *cells, size_t count, jl_cell_order order)
+{
+    sort_context s = {t, order};
+    qsort_r(cells, count, sizeof *cells, by_place, &s);
 }
