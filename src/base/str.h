@@ -31,6 +31,14 @@ static inline bool jl_str_is(jl_str a, const char *s)
     return jl_str_eq(a, jl_str_c(s));
 }
 
+/* Order of the bytes, a prefix first; the sign as of strcmp. */
+static inline int jl_str_compare(jl_str a, jl_str b)
+{
+    size_t n = a.n < b.n ? a.n : b.n;
+    int sign = n ? memcmp(a.p, b.p, n) : 0;
+    return sign ? sign : (a.n > b.n) - (a.n < b.n);
+}
+
 typedef struct jl_buf {
     char *p;  /* NULL until the first byte; free with jl_buf_free */
     size_t n; /* without the NUL */

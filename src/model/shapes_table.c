@@ -253,19 +253,12 @@ typedef struct op_key {
     jl_str domain, type;
 } op_key;
 
-static int order(jl_str a, const char *b)
-{
-    size_t n = strlen(b);
-    int sign = memcmp(a.p ? a.p : "", b, a.n < n ? a.n : n);
-    return sign ? sign : a.n < n ? -1 : a.n > n;
-}
-
 static int by_name(const void *key, const void *rule)
 {
     const op_key *k = key;
     const op_rule *r = rule;
-    int sign = order(k->type, r->name);
-    return sign ? sign : order(k->domain, r->domain ? r->domain : "");
+    int sign = jl_str_compare(k->type, jl_str_c(r->name));
+    return sign ? sign : jl_str_compare(k->domain, jl_str_c(r->domain ? r->domain : ""));
 }
 
 const op_rule *op_find(jl_str domain, jl_str type)

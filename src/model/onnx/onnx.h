@@ -259,6 +259,10 @@ typedef struct onnx_payload_source {
  * (JL_ERR_LIMIT: protobuf's limit; external data is the remedy). */
 int onnx_save(const onnx_model *model, const char *path, const onnx_payload_source *source,
               jl_error *err);
+/* The same to whoever takes the bytes, piece by piece. */
+int onnx_encode_to(const onnx_model *model, const onnx_payload_source *source,
+                   int (*write)(void *ctx, const void *bytes, size_t n, jl_error *err), void *ctx,
+                   jl_error *err);
 /* The same to memory. */
 int onnx_encode(const onnx_model *model, jl_buf *out, jl_error *err);
 
