@@ -41,6 +41,7 @@ struct jl_command {
     int (*run)(const jl_invocation *call); /* returns the process's exit code */
 };
 
+extern const jl_command jl_command_model_info, jl_command_model_cost;
 extern const jl_command jl_command_model_list, jl_command_model_export, jl_command_model_convert;
 
 /* The table of main.c, ending with NULL. */

@@ -21,7 +21,8 @@ static const char *rounded(jl_arena *arena, int64_t n)
     static const char units[][3] = {"", " k", " M", " G", " T", " P", " E"};
     double x = (double)n;
     size_t u = 0;
-    for (; x >= 999.5 && u + 1 < sizeof units / sizeof *units; u++) x /= 1000;
+    for (; x >= 999.5 && u + 1 < sizeof units / sizeof *units; u++)
+        x /= 1000;
     int digits = u == 0 || x >= 99.95 ? 0 : x >= 9.995 ? 1 : 2;
     return jl_arena_printf(arena, "%.*f%s", digits, x, units[u]);
 }
@@ -39,8 +40,11 @@ enum { BY_OP, BY_NODE, BY_MODEL };
 static const struct {
     const char *name;
     jl_dtype type;
-} precisions[] = {{"native", JL_UNDEFINED}, {"fp32", JL_FLOAT},   {"fp16", JL_FLOAT16},
-                  {"bf16", JL_BFLOAT16},    {"int8", JL_INT8}};
+} precisions[] = {{"native", JL_UNDEFINED},
+                  {"fp32", JL_FLOAT},
+                  {"fp16", JL_FLOAT16},
+                  {"bf16", JL_BFLOAT16},
+                  {"int8", JL_INT8}};
 
 static const jl_option cost_options[] = {
     JL_OPTION_OUTPUT(cost_settings, output, "table|csv|json"),
@@ -79,9 +83,8 @@ static const jl_option cost_options[] = {
 };
 
 /* The columns that all forms have, in the order of the numbers below. */
-static const char *const number_names[] = {"macs",         "flop",
-                                           "parameters",   "weight_bytes",
-                                           "activation_bytes", "fused_activation_bytes"};
+static const char *const number_names[] = {
+    "macs", "flop", "parameters", "weight_bytes", "activation_bytes", "fused_activation_bytes"};
 enum { NUMBERS = sizeof number_names / sizeof *number_names };
 
 static void numbers_of(const jl_cost_numbers *c, int64_t n[NUMBERS])
@@ -118,7 +121,6 @@ static const jl_cost_numbers *row_numbers(const costing *c, size_t i)
 static void print_summary(const costing *c)
 {
     const jl_cost *k = c->cost;
-    jl_arena *a = c->call->arena;
     char batch[32] = "";
     if (c->batch) snprintf(batch, sizeof batch, ", batch %" PRId64, c->batch);
     printf("%s%s, %s: computed from the graph, nothing measured\n", c->model, batch,
@@ -136,35 +138,40 @@ static void print_summary(const costing *c)
     printf("  arithmetic intensity     %20.4g  FLOP/byte\n", k->intensity_flop_per_byte);
     if (k->n_unknown)
         printf("  nodes not counted        %20zu  of %zu\n", k->n_unknown, k->n_nodes);
-    for (size_t i = 0; i < k->n_notes; i++) printf("  note: %s\n", k->notes[i]);
-    (void)a;
+    for (size_t i = 0; i < k->n_notes; i++)
+        printf("  note: %s\n", k->notes[i]);
 }
 
-static int print_rows(const costing *c)
+static int print_rows(const costing *c, jl_error *err)
 {
-    static const jl_column by_op[] = {{"operator", false},      {"nodes", true},
-                                      {"MACs", true},           {"FLOP", true},
-                                      {"parameters", true},     {"weight bytes", true},
-                                      {"activation bytes", true}, {"fused", true}};
-    static const jl_column by_node[] = {{"node", false},        {"operator", false},
-                                        {"output", false},      {"MACs", true},
-                                        {"FLOP", true},         {"parameters", true},
-                                        {"weight bytes", true}, {"activation bytes", true},
-                                        {"fused", true}};
+    static const jl_column by_op[] = {{"operator", false},
+                                      {"nodes", true},
+                                      {"MACs", true},
+                                      {"FLOP", true},
+                                      {"parameters", true},
+                                      {"weight bytes", true},
+                                      {"activation bytes", true},
+                                      {"fused", true}};
+    static const jl_column by_node[] = {
+        {"node", false}, {"operator", false},  {"output", false},      {"MACs", true},
+        {"FLOP", true},  {"parameters", true}, {"weight bytes", true}, {"activation bytes", true},
+        {"fused", true}};
     bool ops = c->settings->by == BY_OP;
     size_t lead = ops ? 2 : 3, columns = lead + NUMBERS, rows = row_count(c);
     jl_arena *a = c->call->arena;
     const char **cells = jl_arena_array(a, rows * columns, sizeof *cells);
-    if (!cells) return jl_fail(NULL, JL_ERR_MEMORY, "out of memory");
+    if (!cells) return jl_fail(err, JL_ERR_MEMORY, "out of memory");
     for (size_t i = 0; i < rows; i++) {
         const char **row = cells + i * columns;
         int64_t n[NUMBERS];
         numbers_of(row_numbers(c, i), n);
-        bool known = ops ? c->cost->ops[i].unknown < c->cost->ops[i].nodes : c->cost->nodes[i].known;
+        bool known =
+            ops ? c->cost->ops[i].unknown < c->cost->ops[i].nodes : c->cost->nodes[i].known;
         row[0] = ops ? c->cost->ops[i].op : c->cost->nodes[i].name;
         row[1] = ops ? number(a, (int64_t)c->cost->ops[i].nodes) : c->cost->nodes[i].op;
         if (!ops) row[2] = c->cost->nodes[i].output;
-        for (size_t k = 0; k < NUMBERS; k++) row[lead + k] = known ? rounded(a, n[k]) : "?";
+        for (size_t k = 0; k < NUMBERS; k++)
+            row[lead + k] = known ? rounded(a, n[k]) : "?";
     }
     jl_print_table(stdout, ops ? by_op : by_node, columns, cells, rows);
     return 0;
@@ -256,12 +263,13 @@ static json_t *json_cost(const costing *c)
 {
     const jl_cost *k = c->cost;
     json_t *o = json_numbers(&k->total, true), *notes = json_array();
-    for (size_t i = 0; i < k->n_notes; i++) json_array_append_new(notes, json_string(k->notes[i]));
+    for (size_t i = 0; i < k->n_notes; i++)
+        json_array_append_new(notes, json_string(k->notes[i]));
     json_object_set_new(o, "model", json_string(c->model));
     if (c->batch) json_object_set_new(o, "batch", json_integer(c->batch));
     json_object_set_new(o, "precision", json_string(precisions[c->settings->precision].name));
     json_object_set_new(o, "statistics", json_integer(k->statistics));
-    json_object_set_new(o, "integer_constants", json_integer(k->integer_constants));
+    json_object_set_new(o, "constants", json_integer(k->constants));
     json_object_set_new(o, "quantisation", json_integer(k->quantisation));
     json_object_set_new(o, "peak_activation_bytes", json_integer(k->peak_activation_bytes));
     json_object_set_new(o, "intensity_flop_per_byte", json_real(k->intensity_flop_per_byte));
@@ -269,7 +277,8 @@ static json_t *json_cost(const costing *c)
     json_object_set_new(o, "notes", notes);
     if (c->settings->by != BY_MODEL) {
         json_t *rows = json_array();
-        for (size_t i = 0; i < row_count(c); i++) json_array_append_new(rows, json_row(c, i));
+        for (size_t i = 0; i < row_count(c); i++)
+            json_array_append_new(rows, json_row(c, i));
         json_object_set_new(o, c->settings->by == BY_OP ? "ops" : "nodes", rows);
     }
     return o;
@@ -293,7 +302,7 @@ static int cost_at(costing *c, jl_model *m, json_t *list, jl_error *err)
         print_csv(c);
     } else {
         print_summary(c);
-        if (s->by != BY_MODEL) rc = print_rows(c);
+        if (s->by != BY_MODEL) rc = print_rows(c, err);
     }
     jl_cost_free(cost);
     return rc;
@@ -325,7 +334,8 @@ static int cost(const jl_invocation *call)
     int rc = 0;
     if (s->output == AS_CSV) {
         printf("model,batch,precision,row,op,output,nodes,times");
-        for (size_t k = 0; k < NUMBERS; k++) printf(",%s", number_names[k]);
+        for (size_t k = 0; k < NUMBERS; k++)
+            printf(",%s", number_names[k]);
         putchar('\n');
     }
     for (size_t i = 0; i < call->arguments.count && !rc; i++)
@@ -376,7 +386,8 @@ static const char *shape_words(jl_arena *arena, const jl_port *p)
     jl_buf text = {0};
     if (p->rank < 0) return "[...]";
     jl_buf_puts(&text, "[");
-    for (int i = 0; i < p->rank; i++) jl_buf_printf(&text, "%s%s", i ? ", " : "", p->sizes[i].text);
+    for (int i = 0; i < p->rank; i++)
+        jl_buf_printf(&text, "%s%s", i ? ", " : "", p->sizes[i].text);
     jl_buf_puts(&text, "]");
     const char *kept = text.p ? jl_arena_strndup(arena, text.p, text.n) : NULL;
     jl_buf_free(&text);
@@ -398,7 +409,7 @@ static void print_port(jl_arena *arena, const char *what, const jl_port *p)
            shape ? shape : "");
 }
 
-static json_t *json_ports(jl_arena *arena, const jl_port *ports, size_t n)
+static json_t *json_ports(const jl_port *ports, size_t n)
 {
     json_t *list = json_array();
     for (size_t i = 0; i < n; i++) {
@@ -407,17 +418,32 @@ static json_t *json_ports(jl_arena *arena, const jl_port *ports, size_t n)
             json_array_append_new(shape, ports[i].sizes[k].value >= 0
                                              ? json_integer(ports[i].sizes[k].value)
                                              : json_string(ports[i].sizes[k].text));
-        json_t *o = json_pack("{s:s, s:s}", "name", ports[i].name, "type",
-                              jl_dtype_name(ports[i].dtype));
+        json_t *o =
+            json_pack("{s:s, s:s}", "name", ports[i].name, "type", jl_dtype_name(ports[i].dtype));
         if (ports[i].rank >= 0) json_object_set(o, "shape", shape);
         json_decref(shape);
         json_array_append_new(list, o);
     }
-    (void)arena;
     return list;
 }
 
-static int print_info(const jl_invocation *call, const char *name, jl_model *m, const char *hash)
+/* What the graph is made of, and its parameters where no dimension but the batch is free. */
+static void print_graph(jl_model *m)
+{
+    jl_cost *cost;
+    size_t n;
+    const jl_op_count *ops = jl_model_ops(m, &n);
+    printf("  operators ");
+    for (size_t i = 0; i < n; i++)
+        printf("%s %s %zu", i ? "," : "", ops[i].op, ops[i].nodes);
+    putchar('\n');
+    if (jl_cost_new(m, NULL, &cost, NULL)) return;
+    printf("  parameters %" PRId64 "\n", cost->total.parameters);
+    if (cost->statistics) printf("  batch norm statistics %" PRId64 "\n", cost->statistics);
+    jl_cost_free(cost);
+}
+
+static void print_info(const jl_invocation *call, const char *name, jl_model *m, const char *hash)
 {
     size_t n_in, n_out;
     const jl_port *in = jl_model_inputs(m, &n_in), *out = jl_model_outputs(m, &n_out);
@@ -425,32 +451,39 @@ static int print_info(const jl_invocation *call, const char *name, jl_model *m, 
     if (jl_model_family(m)) printf("  family     %s\n", jl_model_family(m));
     if (*jl_model_producer(m)) printf("  producer   %s\n", jl_model_producer(m));
     if (jl_model_file_bytes(m)) printf("  file       %" PRId64 " bytes\n", jl_model_file_bytes(m));
-    printf("  hash       %s\n  opset      %" PRId64 "\n  nodes      %zu\n", hash,
-           jl_model_opset(m), jl_model_nodes(m));
+    printf("  hash       %s\n  opset      %" PRId64 "\n  nodes      %zu\n", hash, jl_model_opset(m),
+           jl_model_nodes(m));
     for (size_t i = 0; i < n_in; i++) {
         jl_input_bound bound;
         print_port(call->arena, "input", &in[i]);
         if (jl_model_input_bound(m, i, &bound))
-            printf("             values below %" PRId64 ": indices of %s\n", bound.rows, bound.node);
+            printf("             values below %" PRId64 ": indices of %s\n", bound.rows,
+                   bound.node);
     }
-    for (size_t i = 0; i < n_out; i++) print_port(call->arena, "output", &out[i]);
+    for (size_t i = 0; i < n_out; i++)
+        print_port(call->arena, "output", &out[i]);
     const char *batch = jl_model_batch_symbol(m);
     printf("  batch      %s\n", batch ? batch : "fixed");
-    return 0;
+    print_graph(m);
 }
 
-static json_t *json_info(const jl_invocation *call, const char *name, jl_model *m, const char *hash)
+static json_t *json_info(const char *name, jl_model *m, const char *hash)
 {
     size_t n_in, n_out;
     const jl_port *in = jl_model_inputs(m, &n_in), *out = jl_model_outputs(m, &n_out);
-    json_t *o = json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:o, s:o}", "model", name, "hash", hash,
-                          "producer", jl_model_producer(m), "opset",
-                          (json_int_t)jl_model_opset(m), "nodes", (json_int_t)jl_model_nodes(m),
-                          "file_bytes", (json_int_t)jl_model_file_bytes(m), "inputs",
-                          json_ports(call->arena, in, n_in), "outputs",
-                          json_ports(call->arena, out, n_out));
+    json_t *o =
+        json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:o, s:o}", "model", name, "hash", hash,
+                  "producer", jl_model_producer(m), "opset", (json_int_t)jl_model_opset(m), "nodes",
+                  (json_int_t)jl_model_nodes(m), "file_bytes", (json_int_t)jl_model_file_bytes(m),
+                  "inputs", json_ports(in, n_in), "outputs", json_ports(out, n_out));
     const char *batch = jl_model_batch_symbol(m);
     if (batch) json_object_set_new(o, "batch", json_string(batch));
+    json_t *counts = json_object();
+    size_t n_ops;
+    const jl_op_count *ops = jl_model_ops(m, &n_ops);
+    for (size_t i = 0; i < n_ops; i++)
+        json_object_set_new(counts, ops[i].op, json_integer((json_int_t)ops[i].nodes));
+    json_object_set_new(o, "operators", counts);
     return o;
 }
 
@@ -467,9 +500,9 @@ static int info(const jl_invocation *call)
         if ((rc = jl_model_open(name, &m, &err))) break;
         if (!(rc = jl_model_hash(m, hash, &err))) {
             if (s->output == INFO_JSON)
-                json_array_append_new(list, json_info(call, name, m, hash));
+                json_array_append_new(list, json_info(name, m, hash));
             else
-                rc = print_info(call, name, m, hash);
+                print_info(call, name, m, hash);
         }
         jl_model_close(m);
     }

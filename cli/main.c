@@ -6,6 +6,8 @@
 const jl_command *const jl_commands[] = {
     &jl_command_model_list,
     &jl_command_model_export,
+    &jl_command_model_info,
+    &jl_command_model_cost,
     &jl_command_model_convert,
     NULL,
 };

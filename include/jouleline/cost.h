@@ -14,8 +14,9 @@
  *   in the file's order of execution, each freed after its last reader; inputs and outputs
  *   included, weights not.
  * - Arithmetic intensity: FLOP / (weight bytes + activation bytes).
- * - Parameters: elements of initializers that hold weights. Batch norm statistics, integer
- *   constants (shapes, indices) and quantisation scales and zero points are counted apart.
+ * - Parameters: elements of initializers that hold weights. Batch norm statistics, other
+ *   constants (scalars, shapes, indices) and quantisation scales and zero points are counted
+ *   apart.
  * Nothing here is measured: all numbers are computed from shapes. */
 #ifndef JOULELINE_COST_H
 #define JOULELINE_COST_H
@@ -50,9 +51,9 @@ typedef struct jl_op_cost {
 
 typedef struct jl_cost {
     jl_cost_numbers total;
-    int64_t statistics;        /* elements of batch norm means and variances */
-    int64_t integer_constants; /* elements of shapes, indices and the like */
-    int64_t quantisation;      /* elements of scales and zero points */
+    int64_t statistics;   /* elements of batch norm means and variances */
+    int64_t constants;    /* elements of shapes, indices and the like */
+    int64_t quantisation; /* elements of scales and zero points */
     int64_t peak_activation_bytes;
     double intensity_flop_per_byte; /* unfused; 0 when no byte moves */
     size_t n_nodes;

@@ -55,6 +55,13 @@ int64_t jl_model_opset(const jl_model *m);        /* of ai.onnx; 0 when not impo
 int64_t jl_model_file_bytes(const jl_model *m);   /* 0 for a model of the zoo */
 size_t jl_model_nodes(const jl_model *m);         /* sub-graphs included */
 
+/* Operator types and the number of their nodes, the most frequent first. */
+typedef struct jl_op_count {
+    const char *op;
+    size_t nodes;
+} jl_op_count;
+const jl_op_count *jl_model_ops(const jl_model *m, size_t *n);
+
 /* Content address: xxHash128 in 32 hexadecimal digits of the file's bytes, or of the bytes that
  * export would write for a model of the zoo, followed by those of every external data file in
  * the order of first use. Reads all of them. */

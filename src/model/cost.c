@@ -317,11 +317,10 @@ static int zoo_parameters(cost_plan *p)
     if (rc) return rc;
     p->cost->total.parameters = learnable;
     if (held == learnable) return 0;
-    return cost_note(
-        p,
-        "the ONNX file holds %lld elements beside these parameters: tables stored gathered, "
-        "and scalar constants",
-        (long long)(held - learnable));
+    return cost_note(p,
+                     "an ONNX file of this model holds %lld elements more than its parameters: "
+                     "tables stored as they are read (position biases, attention masks)",
+                     (long long)(held - learnable));
 }
 
 static int run(cost_plan *p)

@@ -48,7 +48,7 @@ bool cost_first_reading(const jl_node *n, uint32_t input)
     return true;
 }
 
-typedef enum weight_kind { WEIGHT, STATISTIC, INTEGER, QUANTISATION } weight_kind;
+typedef enum weight_kind { WEIGHT, STATISTIC, CONSTANT, QUANTISATION } weight_kind;
 
 /* Bit i: input i is a scale or a zero point. */
 static unsigned quantisation_inputs(jl_str op)
@@ -61,14 +61,16 @@ static unsigned quantisation_inputs(jl_str op)
     return 0;
 }
 
-static weight_kind kind_of(const onnx_node *reader, uint32_t input, int32_t type)
+static weight_kind kind_of(const onnx_node *reader, uint32_t input, const onnx_tensor *t)
 {
+    int32_t type = t->data_type;
     jl_str op = reader ? reader->op_type : (jl_str){0};
     if (jl_str_is(op, "BatchNormalization") && input >= 3) return STATISTIC;
     if (input < 32 && quantisation_inputs(op) >> input & 1) return QUANTISATION;
+    if (t->dims.n == 0) return CONSTANT;
     if (jl_dtype_is_float((jl_dtype)type)) return WEIGHT;
     bool quantised = quantisation_inputs(op) != 0 && (type != JL_INT64 && type != JL_BOOL);
-    return quantised ? WEIGHT : INTEGER;
+    return quantised ? WEIGHT : CONSTANT;
 }
 
 static int64_t *total_of(cost_plan *p, weight_kind kind)
@@ -78,8 +80,8 @@ static int64_t *total_of(cost_plan *p, weight_kind kind)
         return &p->cost->total.parameters;
     case STATISTIC:
         return &p->cost->statistics;
-    case INTEGER:
-        return &p->cost->integer_constants;
+    case CONSTANT:
+        return &p->cost->constants;
     default:
         return &p->cost->quantisation;
     }
@@ -91,8 +93,7 @@ static void count_elements(cost_plan *p, uint32_t value, const onnx_tensor *t)
     const jl_value *v = &p->g->values[value];
     int64_t elements = onnx_tensor_elements(t);
     const jl_use *use = v->n_uses ? &p->g->uses[v->first_use] : NULL;
-    weight_kind kind =
-        kind_of(use ? p->g->nodes[use->node].onnx : NULL, use ? use->input : 0, t->data_type);
+    weight_kind kind = kind_of(use ? p->g->nodes[use->node].onnx : NULL, use ? use->input : 0, t);
     *total_of(p, kind) += elements;
     if (kind == WEIGHT && use) p->nodes[use->node].cost.parameters += elements;
 }

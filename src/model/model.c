@@ -5,6 +5,8 @@
 #include <strings.h>
 #include <xxhash.h>
 
+#include "base/map.h"
+
 static int no_memory(jl_error *err)
 {
     return jl_fail(err, JL_ERR_MEMORY, "out of memory while opening the model");
@@ -100,6 +102,33 @@ static int make_symbols(jl_model *m, jl_error *err)
     return 0;
 }
 
+static int by_count(const void *a, const void *b)
+{
+    const jl_op_count *x = a, *y = b;
+    if (x->nodes != y->nodes) return x->nodes < y->nodes ? 1 : -1;
+    return strcmp(x->op, y->op);
+}
+
+static int count_ops(jl_model *m, jl_error *err)
+{
+    jl_map index = {0};
+    m->ops = jl_arena_array(m->arena, m->graph->n_nodes, sizeof *m->ops);
+    int rc = m->ops ? 0 : no_memory(err);
+    for (uint32_t i = 0; i < m->graph->n_nodes && !rc; i++) {
+        jl_str op = m->graph->nodes[i].onnx->op_type;
+        uint32_t at = jl_map_get(&index, op);
+        if (at == JL_MAP_NONE) {
+            at = (uint32_t)m->n_ops++;
+            m->ops[at].op = jl_arena_strndup(m->arena, op.p ? op.p : "", op.n);
+            if (!m->ops[at].op || !jl_map_set(&index, op, at)) rc = no_memory(err);
+        }
+        m->ops[at].nodes++;
+    }
+    jl_map_free(&index);
+    if (!rc && m->n_ops) qsort(m->ops, m->n_ops, sizeof *m->ops, by_count);
+    return rc;
+}
+
 /* Opening -----------------------------------------------------------------------------------------
  */
 
@@ -142,6 +171,7 @@ int jl_model_open(const char *name_or_path, jl_model **model, jl_error *err)
     if (!rc) rc = jl_shapes_new(m->graph, m->file, arena, NULL, &m->shapes, err);
     if (!rc) rc = make_symbols(m, err);
     if (!rc) rc = make_ports(m, err);
+    if (!rc) rc = count_ops(m, err);
     if (rc) {
         if (opened) jl_prefix(err, "%s", name_or_path);
         jl_model_close(m);
@@ -200,6 +230,12 @@ int64_t jl_model_file_bytes(const jl_model *m)
 size_t jl_model_nodes(const jl_model *m)
 {
     return m->graph->n_nodes;
+}
+
+const jl_op_count *jl_model_ops(const jl_model *m, size_t *n)
+{
+    *n = m->n_ops;
+    return m->ops;
 }
 
 /* Hash --------------------------------------------------------------------------------------------

@@ -20,6 +20,8 @@ struct jl_model {
     size_t n_inputs, n_outputs, n_symbols;
     const char **symbols;
     int64_t *bound; /* by symbol; -1 when free */
+    jl_op_count *ops;
+    size_t n_ops;
 };
 
 #endif
