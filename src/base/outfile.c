@@ -17,7 +17,7 @@ int jl_outfile_open(jl_outfile *f, const char *path, jl_error *err)
     }
     f->fd = mkstemp(f->temporary.p);
     if (f->fd >= 0) return 0;
-    int rc = jl_fail_errno(err, JL_ERR_IO, "cannot create %s", f->temporary.p);
+    int rc = jl_fail_errno(err, JL_ERR_IO, "cannot create %s", path);
     jl_buf_free(&f->temporary);
     return rc;
 }

@@ -71,20 +71,27 @@ zoo_value zoo_efficientnet_b3(zoo_builder *b, zoo_value x)
     return classify(b, features(b, x, 1.2, 1.4));
 }
 
-/* A fault to find: before the average, the features gain 0 * (a sum of squares over the whole
- * batch), as an activity penalty does that was left in a model with its weight set to zero. In FP32
- * this adds exactly nothing. In half precision the sum passes 65504 when the batch is large,
- * becomes infinite, and 0 * infinity makes every logit NaN. The scale puts one image at about 4000:
- * batches of 1 and 8 are safe, 32 is not. */
+/* A fault to find: the last feature map gains 0 * (the number of strongly active features in the
+ * whole batch), as an activity penalty does that was left in a model with its weight set to zero.
+ * In FP32 this adds exactly nothing. The count is near 4000 an image; in half precision it passes
+ * 65504 when the batch is large, becomes infinite, and 0 * infinity makes every logit NaN: batches
+ * of 1 and 8 are safe, 32 is not. The count is an integer until a Cast takes it to half, and a
+ * Reshape keeps ONNX Runtime from dropping that Cast where it computes in FP32, as it does on most
+ * processors: the fault shows on every device. */
 zoo_value zoo_efficientnet_b3_overflow(zoo_builder *b, zoo_value x)
 {
     static const char scope[] = "activity_penalty";
     x = features(b, x, 1.2, 1.4);
-    jl_str scaled = zb_binary(b, "Mul", scope, x.name, zb_float(b, 0.25f));
-    jl_str square = zb_binary(b, "Mul", scope, scaled, scaled);
-    jl_str total =
-        zb_binary(b, "ReduceSum", scope, square, zb_int64s(b, 4, (int64_t[]){0, 1, 2, 3}));
-    jl_str nothing = zb_binary(b, "Mul", scope, total, zb_float(b, 0));
+    jl_str active = zb_binary(b, "Greater", scope, x.name, zb_float(b, 2));
+    active = zb_unary(b, "Cast", scope, active);
+    zb_attr_int(b, "to", JL_INT64);
+    jl_str axes = zb_int64s(b, 4, (int64_t[]){0, 1, 2, 3});
+    jl_str count = zb_binary(b, "ReduceSum", scope, active, axes);
+    zb_attr_int(b, "keepdims", 0);
+    count = zb_unary(b, "Cast", scope, count);
+    zb_attr_int(b, "to", JL_FLOAT);
+    count = zb_binary(b, "Reshape", scope, count, zb_int64s(b, 4, (int64_t[]){1, 1, 1, 1}));
+    jl_str nothing = zb_binary(b, "Mul", scope, count, zb_float(b, 0));
     x.name = zb_binary(b, "Add", scope, x.name, nothing);
     return classify(b, x);
 }
