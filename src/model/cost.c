@@ -296,16 +296,19 @@ static int sum_by_op(cost_plan *p, const jl_node_cost *list, size_t n)
 
 static int note_unknown(cost_plan *p)
 {
-    int rc = 0;
-    for (size_t i = 0; i < p->cost->n_ops && !rc; i++) {
+    enum { SHOWN = 8 };
+    size_t shown = 0, more = 0;
+    for (size_t i = 0; i < p->cost->n_ops; i++) {
         const jl_op_cost *o = &p->cost->ops[i];
-        if (o->unknown)
-            rc = cost_note(p, "%zu of %zu %s nodes: %s", o->unknown, o->nodes, o->op,
-                           cost_find((jl_str){0}, jl_str_c(o->op))
-                               ? "sizes depend on values, not counted"
-                               : "no rule for this operator, not counted");
+        if (o->unknown && shown++ >= SHOWN) more++;
+        if (!o->unknown || shown > SHOWN) continue;
+        const char *why = cost_find((jl_str){0}, jl_str_c(o->op))
+                              ? "sizes depend on values, not counted"
+                              : "no rule for this operator, not counted";
+        int rc = cost_note(p, "%zu of %zu %s nodes: %s", o->unknown, o->nodes, o->op, why);
+        if (rc) return rc;
     }
-    return rc;
+    return more ? cost_note(p, "and nodes of %zu other operators, not counted", more) : 0;
 }
 
 /* A model of the zoo knows what torchvision calls its parameters. */

@@ -103,6 +103,25 @@ static int64_t capped(int64_t bytes, int64_t cap)
     return bytes < cap ? bytes : cap;
 }
 
+/* Exporters merge equal weights and hand them out through Identity nodes. */
+static int note_shared(cost_plan *p)
+{
+    int64_t shared = 0;
+    for (uint32_t i = 0; i < p->g->n_nodes; i++) {
+        const jl_node *n = &p->g->nodes[i];
+        bool copies = jl_str_is(n->onnx->op_type, "Identity") && p->folded[i] && n->n_inputs == 1;
+        const onnx_tensor *t =
+            copies && n->inputs[0] != JL_NONE ? cost_tensor_of(p, n->inputs[0]) : NULL;
+        if (t && jl_dtype_is_float((jl_dtype)t->data_type) && onnx_tensor_elements(t) > 0)
+            shared += onnx_tensor_elements(t);
+    }
+    if (!shared) return 0;
+    return cost_note(p,
+                     "equal weights were merged by whoever wrote the file: Identity nodes hand out "
+                     "%lld elements that the parameters count once",
+                     (long long)shared);
+}
+
 int cost_weights(cost_plan *p)
 {
     const jl_graph *g = p->g;
@@ -126,5 +145,5 @@ int cost_weights(cost_plan *p)
                 return cost_overflow(p, i);
         }
     }
-    return 0;
+    return note_shared(p);
 }

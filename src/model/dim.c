@@ -436,11 +436,20 @@ jl_dim jl_dim_div(jl_dims *d, jl_dim a, jl_dim b)
 jl_dim jl_dim_ceil(jl_dims *d, jl_dim a, jl_dim b)
 {
     jl_dim zero = jl_dim_k(0);
+    if (!b.expr && b.k > 0) return jl_dim_div(d, jl_dim_add(d, a, jl_dim_k(b.k - 1)), b);
     return jl_dim_sub(d, zero, jl_dim_div(d, jl_dim_sub(d, zero, a), b));
 }
 
 /* Comparison ------------------------------------------------------------------------------------
  */
+
+/* floor(x/c) is at most x, for x >= 0; so it is at most whatever x is at most. */
+static bool quotient_below(jl_dims *d, jl_dim a, jl_dim b)
+{
+    const atom *q = single_atom(d, a);
+    if (!q || q->kind != ATOM_FLOOR || q->low < 0) return false;
+    return jl_dim_at_least(d, jl_dim_sub(d, b, q->a), 0);
+}
 
 jl_dim jl_dim_min(jl_dims *d, jl_dim a, jl_dim b)
 {
@@ -451,6 +460,8 @@ jl_dim jl_dim_min(jl_dims *d, jl_dim a, jl_dim b)
     if (!b.expr && b.k >= INT32_MAX) return a;
     if (jl_dim_at_least(d, jl_dim_sub(d, a, b), 0)) return b;
     if (jl_dim_at_least(d, jl_dim_sub(d, b, a), 0)) return a;
+    if (quotient_below(d, a, b)) return a;
+    if (quotient_below(d, b, a)) return b;
     bool swap = a.expr < b.expr || (a.expr == b.expr && a.k < b.k);
     return swap ? compound(d, ATOM_MIN, b, a) : compound(d, ATOM_MIN, a, b);
 }

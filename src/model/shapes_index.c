@@ -75,22 +75,42 @@ int op_slice(op *c)
     return op_shape(c, 0, x->rank, dims);
 }
 
-/* Only along the first axis of a vector: what shape arithmetic does. */
+/* First element of start:...:step along an axis of n elements. */
+static int64_t slice_start(int64_t start, int64_t n, int64_t step)
+{
+    if (start < 0) start += n;
+    if (start < 0) return 0;
+    int64_t last = step > 0 ? n : n - 1;
+    return start > last ? last : start;
+}
+
 int contents_slice(op *c)
 {
-    const jl_info *x = op_ranked(c, 0);
+    const jl_info *x = op_ranked(c, 0), *y = op_out(c, 0);
+    int64_t from[JL_MAX_INFERRED_RANK] = {0}, step[JL_MAX_INFERRED_RANK];
     uint32_t n, m;
     slicing s;
     const jl_elem *e = op_elems(c, 0, &n);
-    if (!e || x->rank != 1 || !read_slicing(c, &s) || s.n != 1 || !jl_dim_is_k(s.starts[0]))
-        return 0;
-    int64_t step = s.has_steps ? s.steps[0] : 1, at = s.starts[0].k;
-    if (at < 0) at += n;
-    if (at < 0) at = 0;
-    if (step < 0 && at > (int64_t)n - 1) at = (int64_t)n - 1;
+    if (!e || op_small_count(x) < 0 || !read_slicing(c, &s)) return 0;
+    for (int i = 0; i < x->rank; i++)
+        step[i] = 1;
+    for (uint32_t i = 0; i < s.n; i++) {
+        int axis, rc = op_axis(c, s.has_axes ? s.axes[i] : i, x->rank, &axis);
+        if (rc) return rc;
+        if (!jl_dim_is_k(s.starts[i])) return 0;
+        step[axis] = s.has_steps ? s.steps[i] : 1;
+        from[axis] = slice_start(s.starts[i].k, x->dims[axis].k, step[axis]);
+    }
     jl_elem *out = op_new_elems(c, 0, &m);
-    for (uint32_t i = 0; out && i < m; i++, at += step)
+    for (uint32_t i = 0; out && i < m; i++) {
+        int64_t rest = i, at = 0, stride = 1;
+        for (int k = x->rank - 1; k >= 0; k--) {
+            at += (from[k] + rest % y->dims[k].k * step[k]) * stride;
+            rest /= y->dims[k].k;
+            stride *= x->dims[k].k;
+        }
         if (at >= 0 && at < (int64_t)n) out[i] = e[at];
+    }
     return 0;
 }
 
@@ -115,15 +135,22 @@ int contents_gather(op *c)
 {
     const jl_info *x = op_ranked(c, 0);
     uint32_t n, m, k;
-    int64_t *index;
+    int64_t *index, inner = 1;
+    int axis;
     const jl_elem *e = op_elems(c, 0, &n);
-    if (!e || x->rank != 1 || !op_constants(c, 1, &index, &k)) return 0;
+    if (!e || op_small_count(x) < 0 || !op_constants(c, 1, &index, &k) || !k) return 0;
+    int rc = op_axis(c, op_i(c, "axis", 0), x->rank, &axis);
+    if (rc) return rc;
+    int64_t size = x->dims[axis].k;
+    for (int i = axis + 1; i < x->rank; i++)
+        inner *= x->dims[i].k;
     jl_elem *out = op_new_elems(c, 0, &m);
-    for (uint32_t i = 0; out && i < m && i < k; i++) {
-        int64_t at = index[i] < 0 ? index[i] + n : index[i];
-        if (at < 0 || at >= (int64_t)n)
-            return op_fail(c, "index %lld of %u elements", (long long)index[i], n);
-        out[i] = e[at];
+    for (uint32_t i = 0; out && i < m; i++) {
+        int64_t block = i / inner, picked = index[block % k],
+                at = picked < 0 ? picked + size : picked;
+        if (at < 0 || at >= size)
+            return op_fail(c, "index %lld of %lld elements", (long long)picked, (long long)size);
+        out[i] = e[(block / k * size + at) * inner + i % inner];
     }
     return 0;
 }
