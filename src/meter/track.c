@@ -19,6 +19,14 @@ static int64_t middle_ns(const jl_meter_reading *r)
     return r->t_before_ns + (r->t_after_ns - r->t_before_ns) / 2;
 }
 
+/* A call looks at the sensor somewhere in its middle. When it took longer than usual, it was held
+ * up before or after that, and the moment is that much less known. */
+static int64_t held_up_ns(const jl_track *t, const jl_meter_reading *r)
+{
+    int64_t extra_ns = r->t_after_ns - r->t_before_ns - ns(t->call_s);
+    return extra_ns > 0 ? extra_ns / 2 : 0;
+}
+
 void jl_track_init(jl_track *t, const jl_meter_domain *domain, int64_t now_ns, uint64_t seed)
 {
     *t = (jl_track){.mode = JL_TRACK_SEARCH,
@@ -124,14 +132,15 @@ bool jl_track_feed(jl_track *t, const jl_meter_reading *r, jl_tick *out)
     if (r->valid & JL_READ_STAMPED) t->mode = JL_TRACK_STEADY;
     if (t->mode == JL_TRACK_STEADY) return feed_steady(t, r, out);
     double call_s = (double)(r->t_after_ns - r->t_before_ns) * 1e-9;
-    t->call_s = t->call_s > 0 ? 0.8 * t->call_s + 0.2 * call_s : call_s;
+    /* the usual time: follows the quick ones */
+    t->call_s = t->call_s > 0 && call_s > t->call_s ? 0.98 * t->call_s + 0.02 * call_s : call_s;
     bool changed = t->has_before && r->energy_j != t->before.energy_j;
     /* while searching, 20 reads a period; around the tick, one after the other */
     double pause_s = t->mode == JL_TRACK_SEARCH ? fmin(t->period_s / 20, 0.005) : 0;
     t->next_ns = r->t_after_ns + ns(pause_s);
     if (changed) {
-        out->lo_ns = middle_ns(&t->before);
-        out->hi_ns = middle_ns(r);
+        out->lo_ns = middle_ns(&t->before) - held_up_ns(t, &t->before);
+        out->hi_ns = middle_ns(r) + held_up_ns(t, r);
         out->at = *r;
         t->changed_ns = r->t_after_ns;
         take_tick(t, out->lo_ns, out->hi_ns);

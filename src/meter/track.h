@@ -19,7 +19,7 @@ typedef struct jl_track {
     double period_s;         /* of the ticks; a guess while searching */
     double spread_s;         /* how far from the prediction the tick may come */
     double step_s;           /* how far the prediction moves at a tick */
-    double call_s;           /* a read takes this long */
+    double call_s;           /* a read usually takes this long */
     bool later;              /* the last tick came after its prediction */
     int64_t next_ns;         /* read then; a time that has passed means now */
     jl_meter_reading before; /* the last reading with the old value */
