@@ -124,6 +124,24 @@ void jl_window_estimate(const jl_meter_domain *domain, const jl_tick *ticks, siz
                         const jl_calls *calls, const jl_idle *sleeping, const jl_idle *waking,
                         jl_window *out);
 
+/* Energy of a stretch of time whose ends are not ticks: a command, the loading of a model. */
+typedef struct jl_span {
+    bool valid;
+    char reason[200]; /* why it is not valid */
+    jl_energy_method method;
+    double energy_j, se_j;  /* and the random standard error */
+    double net_j, net_se_j; /* above idle; NAN when no idle power was given */
+    bool indistinct;        /* net: within two standard errors of zero */
+    double power_w;         /* mean */
+} jl_span;
+
+/* With an idle power the machine is taken to idle just outside the span, which makes the energy
+ * between the ticks around it that of the span; without, the ticks next to its ends are cut in
+ * proportion, which costs up to a quarter of a tick's difference in power at either end. Ticks
+ * must reach beyond both ends (for sensors that average, by their averaging time at the end). */
+void jl_span_estimate(const jl_meter_domain *domain, const jl_tick *ticks, size_t count,
+                      int64_t from_ns, int64_t to_ns, const jl_idle *idle, jl_span *out);
+
 /* Power between the last ticks before now: for the settle rule. True when the powers of the last
  * two tick intervals after since_ns differ by at most `tolerance_rel` (0.02). */
 bool jl_ticks_settled(const jl_meter_domain *domain, const jl_tick *ticks, size_t count,
