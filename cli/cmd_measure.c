@@ -226,9 +226,9 @@ static void print_table(const job *j)
     printf("time %s s, CPU time %s s, peak memory %s MiB%s\n", summary(j, time_s, 0),
            summary(j, cpu_s, 0), summary(j, memory_mib, 0),
            j->done > 1 ? " (median and range)" : "");
-    const char *absent = jl_meter_set_absent(j->set);
     if (!j->count) {
-        printf("energy: none, as there is no meter here. %s\n", absent);
+        printf("energy: none, as no meter works here; 'jouleline doctor' says why and what would "
+               "help\n");
         return;
     }
     const char **cells = jl_arena_array(j->call->arena, j->count * COLUMNS, sizeof *cells);

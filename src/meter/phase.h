@@ -1,14 +1,13 @@
 /* When did a sensor tick? Each tick is only known to lie in a bracket between two reads. Sensors
  * tick nearly regularly, so the brackets of neighbours narrow each other down.
  *
- * Model: tick k happens at a + b k + e_k, e_k normal with unknown standard deviation s (prior
- * 1/s^2, which lets regular sensors be as sharp as their brackets allow; the intervals cover 95 %
- * with it over simulated jitters from 0 to 10 ms), and lies in its bracket. The posterior of the
- * line and of s is sampled by Metropolis steps on the interval-censored likelihood (each tick
- * contributes Phi((hi-m)/s) - Phi((lo-m)/s)), and the times of the two ticks asked for are drawn
- * from their truncated normals. With regular ticks the brackets intersect and the posterior is far
- * narrower than one bracket; with irregular ones s grows and every tick falls back on its own
- * bracket. */
+ * Model: tick k happens at a + b k + e_k, e_k normal with unknown standard deviation s (with a
+ * prior that lets regular sensors be as sharp as their brackets allow), and lies in its bracket.
+ * The posterior of the line and of s is sampled by Metropolis steps on the interval-censored
+ * likelihood (each tick contributes Phi((hi-m)/s) - Phi((lo-m)/s)), and the times of the two ticks
+ * asked for are drawn from their truncated normals. With regular ticks the brackets intersect and
+ * the posterior is far narrower than one bracket; with irregular ones s grows and every tick falls
+ * back on its own bracket. */
 #ifndef JL_METER_PHASE_H
 #define JL_METER_PHASE_H
 

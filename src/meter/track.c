@@ -87,7 +87,7 @@ static void correct(jl_track *t, int64_t lo_ns, int64_t hi_ns)
     double move_s = t->step_s, least_s = 0;
     if (predicted_ns < lo_ns) least_s = (double)(lo_ns - predicted_ns) * 1e-9;
     if (predicted_ns > hi_ns) least_s = (double)(predicted_ns - hi_ns) * 1e-9;
-    t->spread_s = fmin(fmax(0.95 * t->spread_s, 1.3 * least_s), 0.3 * t->period_s);
+    t->spread_s = fmin(fmax(0.98 * t->spread_s, 1.5 * least_s), 0.3 * t->period_s);
     if (least_s > move_s) move_s = 0.7 * least_s;
     t->step_s =
         fmin(t->step_s * (later == t->later ? 1.5 : 0.6), 0.5 * (double)(hi_ns - lo_ns) * 1e-9);
