@@ -57,7 +57,7 @@ static int make_input(openvino *o, size_t i, const ov_model *model, const jl_ten
     if (rc) return rc;
     if (type != type_of(given->dtype)) {
         jl_dtype wanted = dtype_of(type);
-        if (!jl_dtype_is_float(wanted))
+        if (!jl_dtype_is_float(wanted) || !jl_dtype_is_float(given->dtype))
             return jl_fail(err, JL_ERR_USAGE, "the input '%s' is %s and the model takes %s",
                            given->name, jl_dtype_name(given->dtype), jl_dtype_name(wanted));
         rc = jl_tensor_cast(&t, given, wanted, err);

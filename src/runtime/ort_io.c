@@ -72,7 +72,8 @@ static int make_input(ort *o, ort_input *in, const jl_load_request *r, int type,
     if (given->dtype == JL_STRING && type == JL_STRING) return make_strings(o, in, given, err);
     bool aligned = (uintptr_t)given->data % JL_TENSOR_ALIGNMENT == 0;
     if ((int)given->dtype == type && (aligned || o->io_on_device)) return place(o, in, given, err);
-    if ((int)given->dtype != type && !jl_dtype_is_float((jl_dtype)type))
+    bool floats = jl_dtype_is_float(given->dtype) && jl_dtype_is_float((jl_dtype)type);
+    if ((int)given->dtype != type && !floats)
         return jl_fail(err, JL_ERR_USAGE, "the input '%s' is %s and the model takes %s", in->name,
                        jl_dtype_name(given->dtype), jl_dtype_name((jl_dtype)type));
     int rc = jl_tensor_cast(&made, given, (jl_dtype)type, err);

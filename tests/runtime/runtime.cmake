@@ -4,7 +4,7 @@ add_library(runtime_tests STATIC ${CMAKE_CURRENT_LIST_DIR}/make_model.c
     ${CMAKE_CURRENT_LIST_DIR}/session.c)
 target_link_libraries(runtime_tests PUBLIC jl_runtime)
 target_include_directories(runtime_tests PUBLIC ${CMAKE_CURRENT_LIST_DIR})
-foreach(name ort openvino)
+foreach(name ort openvino onnx_testdata)
     add_executable(test_${name} ${CMAKE_CURRENT_LIST_DIR}/test_${name}.c)
     target_link_libraries(test_${name} PRIVATE runtime_tests PkgConfig::cmocka)
     add_test(NAME runtime.${name} COMMAND test_${name})
