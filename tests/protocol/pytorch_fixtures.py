@@ -51,4 +51,8 @@ safetensors.write(at("two.safetensors"), {"x": torch.tensor([1.0, 2.0]),
                                           "ids": torch.tensor([10, 20])})
 with open(at("cut.safetensors"), "wb") as file:
     file.write(open(at("good.safetensors"), "rb").read()[:-100])
-print(json.dumps({"torch": torch.__version__, "cuda": torch.cuda.is_available()}))
+exported = hasattr(torch, "export") and hasattr(torch.export, "save")
+if exported:
+    torch.export.save(torch.export.export(Two(), (torch.tensor([1, 2]), torch.zeros(2))),
+                      at("two.pt2"))
+print(json.dumps({"torch": torch.__version__, "exported": exported}))

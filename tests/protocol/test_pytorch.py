@@ -175,15 +175,38 @@ class Run(Case):
                 for a, b in zip(floats(out), expected):
                     self.assertAlmostEqual(a, b, delta=delta)
 
-    def test_inputs_by_name(self):
+    def two(self, **changes):
         w = self.fork()
-        loaded = self.user(w)
+        loaded = self.user(w, **changes)
+        self.assertEqual(loaded["type"], "loaded", loaded)
         self.assertEqual([i["name"] for i in loaded["inputs"]], ["ids", "x"])
         w.measure(max_ns=1)
         w.ask("check", path=self.at("two.out"))
         out = read_safetensors(self.at("two.out"))
         self.assertEqual(floats(out["sum"]), (12.0, 24.0))
         self.assertEqual(out["ids"][0], "I64")
+
+    def test_inputs_by_name(self):
+        self.two()
+
+    def test_exported_program(self):
+        if not FOUND["exported"]:
+            self.skipTest("torch %s has no torch.export" % FOUND["torch"])
+        self.two(model_path=self.at("two.pt2"))
+
+    def test_compile(self):
+        w = self.fork()
+        loaded = self.load(w, "pytorch-cpu/fp32+compile=1+threads=1")
+        if loaded["type"] == "outcome":  # torch 1.13
+            self.assertEqual(loaded["outcome"], "unsupported", loaded)
+            self.assertIn("torch.compile", loaded["message"])
+            return
+        w.ask("warm", min_calls=1, max_ns=1)
+        w.ask("check", path=self.at("compiled.safetensors"))
+        out = floats(read_safetensors(self.at("compiled.safetensors"))["output"])
+        expected = floats(read_safetensors(self.at("expected.safetensors"))["output"])
+        for a, b in zip(out, expected):
+            self.assertAlmostEqual(a, b, delta=1e-4)
 
 
 class Refusals(Case):
