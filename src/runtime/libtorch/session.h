@@ -1,0 +1,18 @@
+// What is run: a plan, or a TorchScript program.
+#pragma once
+
+#include <memory>
+
+#include "machine.h"
+
+namespace jl {
+
+struct Model {
+    virtual ~Model() = default;
+    virtual std::vector<at::Tensor> run(const std::vector<at::Tensor> &inputs) = 0;
+};
+
+// A TorchScript file moved to the target. What it returns is flattened in its own order.
+std::unique_ptr<Model> load_trace(const std::string &path, const Target &target);
+
+} // namespace jl

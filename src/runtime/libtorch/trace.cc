@@ -1,0 +1,54 @@
+// TorchScript programs: torch's own interpreter over the same dispatcher calls that the module
+// makes in Python.
+#include <torch/csrc/jit/api/module.h>
+#include <torch/csrc/jit/serialization/import.h>
+
+#include "session.h"
+
+namespace jl {
+
+namespace {
+
+void flatten(const c10::IValue &value, std::vector<at::Tensor> *to)
+{
+    if (value.isTensor()) {
+        to->push_back(value.toTensor());
+    } else if (value.isTuple()) {
+        for (const c10::IValue &part : value.toTupleRef().elements()) flatten(part, to);
+    } else if (value.isList()) {
+        for (const c10::IValue &part : value.toListRef()) flatten(part, to);
+    } else if (value.isGenericDict()) {
+        for (const auto &entry : value.toGenericDict()) flatten(entry.value(), to);
+    } else {
+        throw Failure(JL_TORCH_UNSUPPORTED, "the trace returns " + value.tagKind());
+    }
+}
+
+class Trace : public Model {
+  public:
+    Trace(const std::string &path, const Target &target)
+        : module_(torch::jit::load(path, at::Device(at::kCPU)))
+    {
+        module_.eval();
+        if (target.floats != at::ScalarType::Undefined) module_.to(target.floats);
+        module_.to(target.device);
+    }
+    std::vector<at::Tensor> run(const std::vector<at::Tensor> &inputs) override
+    {
+        std::vector<at::Tensor> out;
+        flatten(module_.forward({inputs.begin(), inputs.end()}), &out);
+        return out;
+    }
+
+  private:
+    torch::jit::Module module_;
+};
+
+} // namespace
+
+std::unique_ptr<Model> load_trace(const std::string &path, const Target &target)
+{
+    return std::make_unique<Trace>(path, target);
+}
+
+} // namespace jl
