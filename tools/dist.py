@@ -133,6 +133,8 @@ def fill(tree, build):
         copy(ROOT / name, tree / name)
     for name in tracked("studies"):
         copy(ROOT / name, tree / "share/jouleline" / name)
+    for name in [*tracked("src/runtime/libtorch"), "tools/build_libtorch_shim.sh"]:
+        copy(ROOT / name, tree / "share/jouleline/libtorch" / pathlib.Path(name).name)
     for name in ("README.md", "LICENSE"):
         copy(ROOT / name, tree / name)
     shutil.copytree(build / "share", tree / "share", dirs_exist_ok=True)

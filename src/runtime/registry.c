@@ -7,7 +7,8 @@
 #include "runtime/pytorch.h"
 
 static const jl_runtime *const built_in[] = {&jl_runtime_ort, &jl_runtime_openvino,
-                                             &jl_runtime_pytorch, &jl_runtime_fake};
+                                             &jl_runtime_pytorch, &jl_runtime_libtorch,
+                                             &jl_runtime_fake};
 enum { BUILT_IN = sizeof built_in / sizeof *built_in, MAX_PLUGINS = 16 };
 
 static const jl_runtime *plugins[MAX_PLUGINS];

@@ -6,6 +6,7 @@
 
 extern const jl_runtime jl_runtime_ort;
 extern const jl_runtime jl_runtime_openvino;
+extern const jl_runtime jl_runtime_libtorch;
 extern const jl_runtime jl_runtime_fake;
 
 /* Adds a plugin's vtable, which must live as long as the process. */

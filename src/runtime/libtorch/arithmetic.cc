@@ -3,9 +3,11 @@
 
 #include <cmath>
 
-namespace jl {
+namespace jl
+{
 
-namespace {
+namespace
+{
 
 using at::Tensor;
 
@@ -27,56 +29,166 @@ template <Binary f> Step binary(const Node &n)
 template <Binary f> Step variadic(const Node &n)
 {
     std::vector<Arg> args;
-    for (size_t k = 0; k < n.node.n_inputs; k++) args.push_back(n.arg(k));
+    for (size_t k = 0; k < n.node.n_inputs; k++)
+        args.push_back(n.arg(k));
     if (args.empty()) n.cannot("it has no input");
     return [args, out = n.out()](Machine &m) {
         Tensor t = args[0].get(m);
-        for (size_t k = 1; k < args.size(); k++) t = f(t, args[k].get(m));
+        for (size_t k = 1; k < args.size(); k++)
+            t = f(t, args[k].get(m));
         m.values[out] = t;
     };
 }
 
-Tensor relu(const Tensor &x) { return at::relu(x); }
-Tensor sigmoid(const Tensor &x) { return at::sigmoid(x); }
-Tensor tanh(const Tensor &x) { return at::tanh(x); }
-Tensor erf(const Tensor &x) { return at::erf(x); }
-Tensor exp(const Tensor &x) { return at::exp(x); }
-Tensor log(const Tensor &x) { return at::log(x); }
-Tensor sqrt(const Tensor &x) { return at::sqrt(x); }
-Tensor neg(const Tensor &x) { return at::neg(x); }
-Tensor abs(const Tensor &x) { return at::abs(x); }
-Tensor sign(const Tensor &x) { return at::sign(x); }
-Tensor floor(const Tensor &x) { return at::floor(x); }
-Tensor ceil(const Tensor &x) { return at::ceil(x); }
-Tensor round(const Tensor &x) { return at::round(x); }
-Tensor sin(const Tensor &x) { return at::sin(x); }
-Tensor cos(const Tensor &x) { return at::cos(x); }
-Tensor reciprocal(const Tensor &x) { return at::reciprocal(x); }
-Tensor softplus(const Tensor &x) { return at::softplus(x); }
-Tensor mish(const Tensor &x) { return at::mish(x); }
-Tensor hard_swish(const Tensor &x) { return at::hardswish(x); }
-Tensor is_nan(const Tensor &x) { return at::isnan(x); }
-Tensor logical_not(const Tensor &x) { return at::logical_not(x); }
+Tensor relu(const Tensor &x)
+{
+    return at::relu(x);
+}
+Tensor sigmoid(const Tensor &x)
+{
+    return at::sigmoid(x);
+}
+Tensor tanh(const Tensor &x)
+{
+    return at::tanh(x);
+}
+Tensor erf(const Tensor &x)
+{
+    return at::erf(x);
+}
+Tensor exp(const Tensor &x)
+{
+    return at::exp(x);
+}
+Tensor log(const Tensor &x)
+{
+    return at::log(x);
+}
+Tensor sqrt(const Tensor &x)
+{
+    return at::sqrt(x);
+}
+Tensor neg(const Tensor &x)
+{
+    return at::neg(x);
+}
+Tensor abs(const Tensor &x)
+{
+    return at::abs(x);
+}
+Tensor sign(const Tensor &x)
+{
+    return at::sign(x);
+}
+Tensor floor(const Tensor &x)
+{
+    return at::floor(x);
+}
+Tensor ceil(const Tensor &x)
+{
+    return at::ceil(x);
+}
+Tensor round(const Tensor &x)
+{
+    return at::round(x);
+}
+Tensor sin(const Tensor &x)
+{
+    return at::sin(x);
+}
+Tensor cos(const Tensor &x)
+{
+    return at::cos(x);
+}
+Tensor reciprocal(const Tensor &x)
+{
+    return at::reciprocal(x);
+}
+Tensor softplus(const Tensor &x)
+{
+    return at::softplus(x);
+}
+Tensor mish(const Tensor &x)
+{
+    return at::mish(x);
+}
+Tensor hard_swish(const Tensor &x)
+{
+    return at::hardswish(x);
+}
+Tensor is_nan(const Tensor &x)
+{
+    return at::isnan(x);
+}
+Tensor logical_not(const Tensor &x)
+{
+    return at::logical_not(x);
+}
 
-Tensor add(const Tensor &a, const Tensor &b) { return at::add(a, b); }
-Tensor sub(const Tensor &a, const Tensor &b) { return at::sub(a, b); }
-Tensor mul(const Tensor &a, const Tensor &b) { return at::mul(a, b); }
+Tensor add(const Tensor &a, const Tensor &b)
+{
+    return at::add(a, b);
+}
+Tensor sub(const Tensor &a, const Tensor &b)
+{
+    return at::sub(a, b);
+}
+Tensor mul(const Tensor &a, const Tensor &b)
+{
+    return at::mul(a, b);
+}
 Tensor div(const Tensor &a, const Tensor &b)
 {
     return at::isIntegralType(a.scalar_type(), true) ? at::div(a, b, "trunc") : at::div(a, b);
 }
-Tensor pow(const Tensor &a, const Tensor &b) { return at::pow(a, b).to(a.scalar_type()); }
-Tensor equal(const Tensor &a, const Tensor &b) { return at::eq(a, b); }
-Tensor greater(const Tensor &a, const Tensor &b) { return at::gt(a, b); }
-Tensor greater_equal(const Tensor &a, const Tensor &b) { return at::ge(a, b); }
-Tensor less(const Tensor &a, const Tensor &b) { return at::lt(a, b); }
-Tensor less_equal(const Tensor &a, const Tensor &b) { return at::le(a, b); }
-Tensor logical_and(const Tensor &a, const Tensor &b) { return at::logical_and(a, b); }
-Tensor logical_or(const Tensor &a, const Tensor &b) { return at::logical_or(a, b); }
-Tensor logical_xor(const Tensor &a, const Tensor &b) { return at::logical_xor(a, b); }
-Tensor minimum(const Tensor &a, const Tensor &b) { return at::minimum(a, b); }
-Tensor maximum(const Tensor &a, const Tensor &b) { return at::maximum(a, b); }
-Tensor matmul(const Tensor &a, const Tensor &b) { return at::matmul(a, b); }
+Tensor pow(const Tensor &a, const Tensor &b)
+{
+    return at::pow(a, b).to(a.scalar_type());
+}
+Tensor equal(const Tensor &a, const Tensor &b)
+{
+    return at::eq(a, b);
+}
+Tensor greater(const Tensor &a, const Tensor &b)
+{
+    return at::gt(a, b);
+}
+Tensor greater_equal(const Tensor &a, const Tensor &b)
+{
+    return at::ge(a, b);
+}
+Tensor less(const Tensor &a, const Tensor &b)
+{
+    return at::lt(a, b);
+}
+Tensor less_equal(const Tensor &a, const Tensor &b)
+{
+    return at::le(a, b);
+}
+Tensor logical_and(const Tensor &a, const Tensor &b)
+{
+    return at::logical_and(a, b);
+}
+Tensor logical_or(const Tensor &a, const Tensor &b)
+{
+    return at::logical_or(a, b);
+}
+Tensor logical_xor(const Tensor &a, const Tensor &b)
+{
+    return at::logical_xor(a, b);
+}
+Tensor minimum(const Tensor &a, const Tensor &b)
+{
+    return at::minimum(a, b);
+}
+Tensor maximum(const Tensor &a, const Tensor &b)
+{
+    return at::maximum(a, b);
+}
+Tensor matmul(const Tensor &a, const Tensor &b)
+{
+    return at::matmul(a, b);
+}
 Tensor prelu(const Tensor &x, const Tensor &slope)
 {
     return at::where(at::lt(x, 0), at::mul(x, slope), x);
@@ -148,7 +260,10 @@ template <bool logarithm> Step softmax(const Node &n)
 }
 
 using Reduction = Tensor (*)(const Tensor &, at::IntArrayRef, bool);
-Tensor mean(const Tensor &x, at::IntArrayRef axes, bool keep) { return at::mean(x, axes, keep); }
+Tensor mean(const Tensor &x, at::IntArrayRef axes, bool keep)
+{
+    return at::mean(x, axes, keep);
+}
 Tensor sum(const Tensor &x, at::IntArrayRef axes, bool keep)
 {
     return at::sum(x, axes, keep, x.scalar_type());
@@ -178,7 +293,8 @@ template <Reduction f> Step reduce(const Node &n)
             return;
         }
         if (over.empty())
-            for (int64_t d = 0; d < t.dim(); d++) over.push_back(d);
+            for (int64_t d = 0; d < t.dim(); d++)
+                over.push_back(d);
         m.values[out] = f(t, over, keep);
     };
 }
@@ -207,8 +323,8 @@ Step gemm(const Node &n)
     return [a, b, c, alpha, beta, trans_a, trans_b, out = n.out()](Machine &m) {
         Tensor x = trans_a ? a.get(m).t() : a.get(m);
         Tensor w = trans_b ? b.get(m).t() : b.get(m);
-        m.values[out] = c.present() ? at::addmm(c.get(m), x, w, beta, alpha)
-                                    : at::mul(at::mm(x, w), alpha);
+        m.values[out] =
+            c.present() ? at::addmm(c.get(m), x, w, beta, alpha) : at::mul(at::mm(x, w), alpha);
     };
 }
 
@@ -249,24 +365,63 @@ Step cumulative_sum(const Node &n)
 void add_arithmetic(Makers &makers)
 {
     static const Makers own = {
-        {"Relu", unary<relu>}, {"Sigmoid", unary<sigmoid>}, {"Tanh", unary<tanh>},
-        {"Erf", unary<erf>}, {"Exp", unary<exp>}, {"Log", unary<log>}, {"Sqrt", unary<sqrt>},
-        {"Neg", unary<neg>}, {"Abs", unary<abs>}, {"Sign", unary<sign>}, {"Floor", unary<floor>},
-        {"Ceil", unary<ceil>}, {"Round", unary<round>}, {"Sin", unary<sin>}, {"Cos", unary<cos>},
-        {"Reciprocal", unary<reciprocal>}, {"Softplus", unary<softplus>}, {"Mish", unary<mish>},
-        {"HardSwish", unary<hard_swish>}, {"IsNaN", unary<is_nan>}, {"Not", unary<logical_not>},
-        {"Add", binary<add>}, {"Sub", binary<sub>}, {"Mul", binary<mul>}, {"Div", binary<div>},
-        {"Pow", binary<pow>}, {"Equal", binary<equal>}, {"Greater", binary<greater>},
-        {"GreaterOrEqual", binary<greater_equal>}, {"Less", binary<less>},
-        {"LessOrEqual", binary<less_equal>}, {"And", binary<logical_and>},
-        {"Or", binary<logical_or>}, {"Xor", binary<logical_xor>}, {"MatMul", binary<matmul>},
-        {"PRelu", binary<prelu>}, {"Min", variadic<minimum>}, {"Max", variadic<maximum>},
-        {"Sum", variadic<add>}, {"Mean", average_of_all}, {"Clip", clip},
-        {"HardSigmoid", hard_sigmoid}, {"Gelu", gelu}, {"LeakyRelu", leaky_relu}, {"Elu", elu},
-        {"Softmax", softmax<false>}, {"LogSoftmax", softmax<true>}, {"ReduceMean", reduce<mean>},
-        {"ReduceSum", reduce<sum>}, {"ReduceMax", reduce<reduce_max>},
-        {"ReduceMin", reduce<reduce_min>}, {"ReduceL2", reduce<norm2>}, {"ArgMax", arg_max},
-        {"Gemm", gemm}, {"Where", where}, {"Cast", cast}, {"CumSum", cumulative_sum},
+        {"Relu", unary<relu>},
+        {"Sigmoid", unary<sigmoid>},
+        {"Tanh", unary<tanh>},
+        {"Erf", unary<erf>},
+        {"Exp", unary<exp>},
+        {"Log", unary<log>},
+        {"Sqrt", unary<sqrt>},
+        {"Neg", unary<neg>},
+        {"Abs", unary<abs>},
+        {"Sign", unary<sign>},
+        {"Floor", unary<floor>},
+        {"Ceil", unary<ceil>},
+        {"Round", unary<round>},
+        {"Sin", unary<sin>},
+        {"Cos", unary<cos>},
+        {"Reciprocal", unary<reciprocal>},
+        {"Softplus", unary<softplus>},
+        {"Mish", unary<mish>},
+        {"HardSwish", unary<hard_swish>},
+        {"IsNaN", unary<is_nan>},
+        {"Not", unary<logical_not>},
+        {"Add", binary<add>},
+        {"Sub", binary<sub>},
+        {"Mul", binary<mul>},
+        {"Div", binary<div>},
+        {"Pow", binary<pow>},
+        {"Equal", binary<equal>},
+        {"Greater", binary<greater>},
+        {"GreaterOrEqual", binary<greater_equal>},
+        {"Less", binary<less>},
+        {"LessOrEqual", binary<less_equal>},
+        {"And", binary<logical_and>},
+        {"Or", binary<logical_or>},
+        {"Xor", binary<logical_xor>},
+        {"MatMul", binary<matmul>},
+        {"PRelu", binary<prelu>},
+        {"Min", variadic<minimum>},
+        {"Max", variadic<maximum>},
+        {"Sum", variadic<add>},
+        {"Mean", average_of_all},
+        {"Clip", clip},
+        {"HardSigmoid", hard_sigmoid},
+        {"Gelu", gelu},
+        {"LeakyRelu", leaky_relu},
+        {"Elu", elu},
+        {"Softmax", softmax<false>},
+        {"LogSoftmax", softmax<true>},
+        {"ReduceMean", reduce<mean>},
+        {"ReduceSum", reduce<sum>},
+        {"ReduceMax", reduce<reduce_max>},
+        {"ReduceMin", reduce<reduce_min>},
+        {"ReduceL2", reduce<norm2>},
+        {"ArgMax", arg_max},
+        {"Gemm", gemm},
+        {"Where", where},
+        {"Cast", cast},
+        {"CumSum", cumulative_sum},
     };
     makers.insert(own.begin(), own.end());
 }

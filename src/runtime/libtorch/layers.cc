@@ -4,9 +4,11 @@
 #include <algorithm>
 #include <cmath>
 
-namespace jl {
+namespace jl
+{
 
-namespace {
+namespace
+{
 
 using at::Tensor;
 
@@ -28,8 +30,14 @@ struct Window {
         ends.assign(pads.begin() + static_cast<std::ptrdiff_t>(rank), pads.end());
         if (auto_pad == "VALID") begins = ends = Ints(rank, 0);
     }
-    bool same() const { return auto_pad == "SAME_UPPER" || auto_pad == "SAME_LOWER"; }
-    bool symmetric() const { return !same() && begins == ends; }
+    bool same() const
+    {
+        return auto_pad == "SAME_UPPER" || auto_pad == "SAME_LOWER";
+    }
+    bool symmetric() const
+    {
+        return !same() && begins == ends;
+    }
     // Padding at the end of an axis of `size` so that its output is size / stride, rounded up.
     Window sized(const Tensor &x) const
     {
@@ -162,9 +170,10 @@ Step global_average_pool(const Node &n)
     return [x = n.arg(0), out = n.out()](Machine &m) {
         Tensor t = x.get(m);
         Ints spatial;
-        for (int64_t d = 2; d < t.dim(); d++) spatial.push_back(d);
-        m.values[out] = t.dim() == 4 ? at::adaptive_avg_pool2d(t, {1, 1})
-                                     : at::mean(t, spatial, true);
+        for (int64_t d = 2; d < t.dim(); d++)
+            spatial.push_back(d);
+        m.values[out] =
+            t.dim() == 4 ? at::adaptive_avg_pool2d(t, {1, 1}) : at::mean(t, spatial, true);
     };
 }
 
@@ -173,7 +182,8 @@ Step global_max_pool(const Node &n)
     return [x = n.arg(0), out = n.out()](Machine &m) {
         Tensor t = x.get(m);
         Ints spatial;
-        for (int64_t d = 2; d < t.dim(); d++) spatial.push_back(d);
+        for (int64_t d = 2; d < t.dim(); d++)
+            spatial.push_back(d);
         m.values[out] = at::amax(t, spatial, true);
     };
 }
@@ -185,8 +195,8 @@ Step batch_normalization(const Node &n)
     double epsilon = n.f("epsilon", 1e-5);
     return [x = n.arg(0), w = n.arg(1), b = n.arg(2), mean = n.arg(3), var = n.arg(4), epsilon,
             out = n.out()](Machine &m) {
-        m.values[out] = at::batch_norm(x.get(m), w.get(m), b.get(m), mean.get(m), var.get(m),
-                                       false, 0.1, epsilon, true);
+        m.values[out] = at::batch_norm(x.get(m), w.get(m), b.get(m), mean.get(m), var.get(m), false,
+                                       0.1, epsilon, true);
     };
 }
 
@@ -217,9 +227,13 @@ Step instance_normalization(const Node &n)
 void add_layers(Makers &makers)
 {
     static const Makers own = {
-        {"Conv", convolution}, {"ConvTranspose", transposed_convolution}, {"MaxPool", max_pool},
-        {"AveragePool", average_pool}, {"GlobalAveragePool", global_average_pool},
-        {"GlobalMaxPool", global_max_pool}, {"BatchNormalization", batch_normalization},
+        {"Conv", convolution},
+        {"ConvTranspose", transposed_convolution},
+        {"MaxPool", max_pool},
+        {"AveragePool", average_pool},
+        {"GlobalAveragePool", global_average_pool},
+        {"GlobalMaxPool", global_max_pool},
+        {"BatchNormalization", batch_normalization},
         {"LayerNormalization", layer_normalization},
         {"InstanceNormalization", instance_normalization},
     };

@@ -3,16 +3,18 @@
 #include <cstring>
 #include <set>
 
-namespace jl {
+namespace jl
+{
 
-namespace {
+namespace
+{
 
 const struct {
     int32_t onnx;
     at::ScalarType torch;
 } types[] = {
-    {1, at::kFloat}, {2, at::kByte}, {3, at::kChar}, {5, at::kShort}, {6, at::kInt},
-    {7, at::kLong}, {9, at::kBool}, {10, at::kHalf}, {11, at::kDouble}, {16, at::kBFloat16},
+    {1, at::kFloat}, {2, at::kByte}, {3, at::kChar},  {5, at::kShort},   {6, at::kInt},
+    {7, at::kLong},  {9, at::kBool}, {10, at::kHalf}, {11, at::kDouble}, {16, at::kBFloat16},
 };
 
 bool is_float(at::ScalarType t)
@@ -33,8 +35,8 @@ at::ScalarType scalar_type(int32_t onnx)
 {
     for (const auto &t : types)
         if (t.onnx == onnx) return t.torch;
-    throw Failure(JL_TORCH_UNSUPPORTED, "torch has no element type for ONNX's number " +
-                                            std::to_string(onnx));
+    throw Failure(JL_TORCH_UNSUPPORTED,
+                  "torch has no element type for ONNX's number " + std::to_string(onnx));
 }
 
 int32_t onnx_type(at::ScalarType t)
@@ -170,7 +172,8 @@ const Makers &makers()
     return all;
 }
 
-namespace {
+namespace
+{
 
 // Every operator that is missing, so that one look tells what a model would need.
 void require_known(const jl_plan &plan)
@@ -180,7 +183,8 @@ void require_known(const jl_plan &plan)
         if (!makers().count(plan.nodes[k].op)) missing.insert(plan.nodes[k].op);
     if (missing.empty()) return;
     std::string names;
-    for (const std::string &name : missing) names += (names.empty() ? "" : ", ") + name;
+    for (const std::string &name : missing)
+        names += (names.empty() ? "" : ", ") + name;
     throw Failure(JL_TORCH_UNSUPPORTED, "the libtorch runtime has no operator " + names);
 }
 
@@ -204,7 +208,8 @@ void Program::place(const jl_plan &plan)
     places_.assign(plan.n_values, Place::Unknown);
     for (uint32_t v = 0; v < plan.n_values; v++)
         if (constants_[v].defined()) places_[v] = Place::Constant;
-    for (uint32_t v : inputs_) places_[v] = Place::Device;
+    for (uint32_t v : inputs_)
+        places_[v] = Place::Device;
     for (size_t k = 0; k < plan.n_nodes; k++) {
         const jl_plan_node &n = plan.nodes[k];
         bool measures = !std::strcmp(n.op, "Shape") || !std::strcmp(n.op, "Size");
@@ -213,8 +218,7 @@ void Program::place(const jl_plan &plan)
             if (n.inputs[i] == JL_PLAN_NONE || places_[n.inputs[i]] == Place::Constant) continue;
             if (p != Place::Device) p = places_[n.inputs[i]];
         }
-        if (measures)
-            p = places_[n.inputs[0]] == Place::Constant ? Place::Constant : Place::Host;
+        if (measures) p = places_[n.inputs[0]] == Place::Constant ? Place::Constant : Place::Host;
         for (size_t o = 0; o < n.n_outputs; o++)
             if (n.outputs[o] != JL_PLAN_NONE) places_[n.outputs[o]] = p;
     }
@@ -260,21 +264,26 @@ void Program::free_early(const jl_plan &plan, const std::vector<size_t> &kept)
         for (size_t i = 0; i < n.n_inputs; i++)
             if (n.inputs[i] != JL_PLAN_NONE) last[n.inputs[i]] = s;
     }
-    for (uint32_t v : outputs_) last[v] = never;
+    for (uint32_t v : outputs_)
+        last[v] = never;
     for (uint32_t v = 0; v < plan.n_values; v++)
         if (last[v] != never && places_[v] != Place::Constant) steps_[last[v]].dead.push_back(v);
 }
 
 std::vector<at::Tensor> Program::run(const std::vector<at::Tensor> &inputs)
 {
-    for (size_t k = 0; k < inputs_.size(); k++) machine_.values[inputs_[k]] = inputs[k];
+    for (size_t k = 0; k < inputs_.size(); k++)
+        machine_.values[inputs_[k]] = inputs[k];
     for (const Entry &e : steps_) {
         e.step(machine_);
-        for (uint32_t v : e.dead) machine_.values[v] = at::Tensor();
+        for (uint32_t v : e.dead)
+            machine_.values[v] = at::Tensor();
     }
     std::vector<at::Tensor> out;
-    for (const Arg &result : results_) out.push_back(result.get(machine_));
-    for (uint32_t v : outputs_) machine_.values[v] = at::Tensor();
+    for (const Arg &result : results_)
+        out.push_back(result.get(machine_));
+    for (uint32_t v : outputs_)
+        machine_.values[v] = at::Tensor();
     return out;
 }
 

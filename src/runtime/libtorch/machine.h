@@ -12,7 +12,8 @@
 
 #include "plan.h"
 
-namespace jl {
+namespace jl
+{
 
 using Ints = std::vector<int64_t>;
 
@@ -42,14 +43,21 @@ struct Target {
 };
 
 // An operand: a constant, or a value of the table, brought where the node works.
-class Arg {
+class Arg
+{
   public:
     Arg() = default;
     explicit Arg(at::Tensor constant) : fixed_(std::move(constant)) {}
     explicit Arg(uint32_t value) : value_(value) {}
     Arg(uint32_t value, Target move) : value_(value), moves_(true), target_(move) {}
-    bool present() const { return fixed_.defined() || value_ != JL_PLAN_NONE; }
-    bool constant() const { return fixed_.defined(); }
+    bool present() const
+    {
+        return fixed_.defined() || value_ != JL_PLAN_NONE;
+    }
+    bool constant() const
+    {
+        return fixed_.defined();
+    }
     at::Tensor get(const Machine &m) const
     {
         if (value_ == JL_PLAN_NONE) return fixed_; // empty when the operand was left out
@@ -65,13 +73,20 @@ class Arg {
 };
 
 // An operand that is a list of integers: known when the model is loaded, or read from the host.
-class IntsArg {
+class IntsArg
+{
   public:
     IntsArg() = default;
     explicit IntsArg(Ints fixed) : fixed_(std::move(fixed)), present_(true) {}
     explicit IntsArg(uint32_t value) : value_(value), present_(true) {}
-    bool present() const { return present_; }
-    bool constant() const { return value_ == JL_PLAN_NONE; }
+    bool present() const
+    {
+        return present_;
+    }
+    bool constant() const
+    {
+        return value_ == JL_PLAN_NONE;
+    }
     Ints get(const Machine &m) const;
 
   private:
@@ -85,7 +100,7 @@ struct Node {
     const jl_plan &plan;
     const jl_plan_node &node;
     const std::vector<at::Tensor> &constants; // on the host, by value number
-    std::vector<at::Tensor> &moved; // constants where the device needs them, made once
+    std::vector<at::Tensor> &moved;           // constants where the device needs them, made once
     const std::vector<Place> &places;
     const Target &target; // of this node: the host for arithmetic on shapes
 
@@ -107,8 +122,14 @@ struct Node {
     std::string s(const char *name, const char *otherwise) const;
     Ints ints(const char *name, Ints otherwise = {}) const;
 
-    uint32_t out(size_t output = 0) const { return node.outputs[output]; }
-    bool on_device() const { return places[node.outputs[0]] == Place::Device; }
+    uint32_t out(size_t output = 0) const
+    {
+        return node.outputs[output];
+    }
+    bool on_device() const
+    {
+        return places[node.outputs[0]] == Place::Device;
+    }
     bool makes(size_t output) const
     {
         return output < node.n_outputs && node.outputs[output] != JL_PLAN_NONE;
@@ -131,12 +152,16 @@ int32_t onnx_type(at::ScalarType t);
 at::Tensor copy_of(const jl_plan_tensor &t);
 
 // The steps of a plan with the values that each frees behind it.
-class Program {
+class Program
+{
   public:
     Program(const jl_plan &plan, const std::vector<uint32_t> &inputs, const Target &target);
     // Runs on inputs that are where the target is.
     std::vector<at::Tensor> run(const std::vector<at::Tensor> &inputs);
-    size_t steps() const { return steps_.size(); }
+    size_t steps() const
+    {
+        return steps_.size();
+    }
 
   private:
     struct Entry {

@@ -7,8 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define JL_TORCH_ABI  1
-#define JL_PLAN_NONE  UINT32_MAX
+#define JL_TORCH_ABI 1
+#define JL_PLAN_NONE UINT32_MAX
 
 /* A dense host tensor. dtype is ONNX's number. The shim copies what it keeps. */
 typedef struct jl_plan_tensor {
@@ -22,8 +22,12 @@ typedef struct jl_plan_tensor {
 } jl_plan_tensor;
 
 typedef enum jl_plan_kind {
-    JL_PLAN_FLOAT = 1, JL_PLAN_INT = 2, JL_PLAN_STRING = 3, JL_PLAN_VALUE = 4,
-    JL_PLAN_FLOATS = 6, JL_PLAN_INTS = 7,
+    JL_PLAN_FLOAT = 1,
+    JL_PLAN_INT = 2,
+    JL_PLAN_STRING = 3,
+    JL_PLAN_VALUE = 4,
+    JL_PLAN_FLOATS = 6,
+    JL_PLAN_INTS = 7,
 } jl_plan_kind;
 
 typedef struct jl_plan_attribute {
@@ -38,8 +42,8 @@ typedef struct jl_plan_attribute {
 } jl_plan_attribute;
 
 typedef struct jl_plan_node {
-    const char *label; /* for messages */
-    const char *op;    /* ONNX's name in its default domain */
+    const char *label;                /* for messages */
+    const char *op;                   /* ONNX's name in its default domain */
     const uint32_t *inputs, *outputs; /* JL_PLAN_NONE where one is left out */
     size_t n_inputs, n_outputs;
     const jl_plan_attribute *attributes;
@@ -59,20 +63,24 @@ typedef struct jl_plan {
 } jl_plan;
 
 typedef struct jl_torch_options {
-    int32_t cuda_device;   /* -1: the CPU */
-    int32_t float_dtype;   /* every floating constant, input and cast becomes this; 0: as they are */
-    int32_t tf32;          /* 0, 1, or -1 to leave the library's default */
-    int32_t benchmark;     /* cuDNN's exhaustive search: 0, 1 or -1 */
-    int32_t threads;       /* 0: the library's default */
-    int32_t host_io;       /* 1: copies are part of every call */
+    int32_t cuda_device; /* -1: the CPU */
+    int32_t float_dtype; /* every floating constant, input and cast becomes this; 0: as they are */
+    int32_t tf32;        /* 0, 1, or -1 to leave the library's default */
+    int32_t benchmark;   /* cuDNN's exhaustive search: 0, 1 or -1 */
+    int32_t threads;     /* 0: the library's default */
+    int32_t host_io;     /* 1: copies are part of every call */
     int32_t in_flight;
     int32_t channels_last;
-    const char *trace;     /* a TorchScript file to run instead of the plan, or NULL */
+    const char *trace; /* a TorchScript file to run instead of the plan, or NULL */
 } jl_torch_options;
 
 typedef enum jl_torch_code {
-    JL_TORCH_OK = 0, JL_TORCH_UNSUPPORTED = 1, JL_TORCH_MEMORY = 2, JL_TORCH_DEVICE_MEMORY = 3,
-    JL_TORCH_MISSING = 4, JL_TORCH_INVALID = 5,
+    JL_TORCH_OK = 0,
+    JL_TORCH_UNSUPPORTED = 1,
+    JL_TORCH_MEMORY = 2,
+    JL_TORCH_DEVICE_MEMORY = 3,
+    JL_TORCH_MISSING = 4,
+    JL_TORCH_INVALID = 5,
 } jl_torch_code;
 
 typedef struct jl_torch_message {

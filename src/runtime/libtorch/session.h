@@ -1,11 +1,12 @@
 // What is run: a plan, or a TorchScript program.
 #pragma once
 
-#include <memory>
-
 #include "machine.h"
 
-namespace jl {
+#include <memory>
+
+namespace jl
+{
 
 struct Model {
     virtual ~Model() = default;

@@ -4,9 +4,11 @@
 #include <algorithm>
 #include <numeric>
 
-namespace jl {
+namespace jl
+{
 
-namespace {
+namespace
+{
 
 using at::Tensor;
 
@@ -49,7 +51,8 @@ Step flatten(const Node &n)
             return;
         }
         int64_t rows = 1;
-        for (int64_t d = 0; d < split; d++) rows *= t.size(d);
+        for (int64_t d = 0; d < split; d++)
+            rows *= t.size(d);
         m.values[out] = at::reshape(t, {rows, rows ? t.numel() / rows : 0});
     };
 }
@@ -60,7 +63,8 @@ Step transpose(const Node &n)
         Tensor t = x.get(m);
         Ints to = order;
         if (to.empty())
-            for (int64_t d = t.dim(); d-- > 0;) to.push_back(d);
+            for (int64_t d = t.dim(); d-- > 0;)
+                to.push_back(d);
         m.values[out] = t.permute(to);
     };
 }
@@ -68,11 +72,13 @@ Step transpose(const Node &n)
 Step concat(const Node &n)
 {
     std::vector<Arg> args;
-    for (size_t k = 0; k < n.node.n_inputs; k++) args.push_back(n.arg(k));
+    for (size_t k = 0; k < n.node.n_inputs; k++)
+        args.push_back(n.arg(k));
     return [args, axis = n.i("axis", 0), out = n.out()](Machine &m) {
         std::vector<Tensor> parts;
         parts.reserve(args.size());
-        for (const Arg &a : args) parts.push_back(a.get(m));
+        for (const Arg &a : args)
+            parts.push_back(a.get(m));
         m.values[out] = at::cat(parts, axis);
     };
 }
@@ -176,7 +182,8 @@ Step squeeze(const Node &n)
     return [x = n.arg(0), axes = n.ints_attribute_or_input("axes", 1), out = n.out()](Machine &m) {
         Tensor t = x.get(m);
         Ints over = axes.get(m), shape;
-        for (int64_t &axis : over) axis = wrapped(axis, t.dim());
+        for (int64_t &axis : over)
+            axis = wrapped(axis, t.dim());
         for (int64_t d = 0; d < t.dim(); d++) {
             bool listed = std::find(over.begin(), over.end(), d) != over.end();
             if (listed ? t.size(d) != 1 : !(over.empty() && t.size(d) == 1))
@@ -191,9 +198,11 @@ Step unsqueeze(const Node &n)
     return [x = n.arg(0), axes = n.ints_attribute_or_input("axes", 1), out = n.out()](Machine &m) {
         Tensor t = x.get(m);
         Ints over = axes.get(m);
-        for (int64_t &axis : over) axis = wrapped(axis, t.dim() + static_cast<int64_t>(over.size()));
+        for (int64_t &axis : over)
+            axis = wrapped(axis, t.dim() + static_cast<int64_t>(over.size()));
         std::sort(over.begin(), over.end());
-        for (int64_t axis : over) t = at::unsqueeze(t, axis);
+        for (int64_t axis : over)
+            t = at::unsqueeze(t, axis);
         m.values[out] = t;
     };
 }
@@ -210,7 +219,8 @@ Step pad(const Node &n)
         Ints given = pads.get(m), over = axes.get(m);
         Ints both(2 * static_cast<size_t>(t.dim()), 0);
         if (over.empty())
-            for (int64_t d = 0; d < t.dim(); d++) over.push_back(d);
+            for (int64_t d = 0; d < t.dim(); d++)
+                over.push_back(d);
         for (size_t k = 0; k < over.size(); k++) {
             auto axis = static_cast<size_t>(t.dim() - 1 - wrapped(over[k], t.dim()));
             both[2 * axis] = given.at(k);
@@ -253,10 +263,11 @@ Step shape(const Node &n)
         at::IntArrayRef sizes = x.get(m).sizes();
         auto rank = static_cast<int64_t>(sizes.size());
         int64_t first = std::clamp<int64_t>(wrapped(start, rank), 0, rank);
-        int64_t last = std::clamp<int64_t>(end == INT64_MAX ? rank : wrapped(end, rank), first, rank);
-        m.values[out] = at::tensor(sizes.slice(static_cast<size_t>(first),
-                                               static_cast<size_t>(last - first)),
-                                   at::TensorOptions().dtype(at::kLong));
+        int64_t last =
+            std::clamp<int64_t>(end == INT64_MAX ? rank : wrapped(end, rank), first, rank);
+        m.values[out] =
+            at::tensor(sizes.slice(static_cast<size_t>(first), static_cast<size_t>(last - first)),
+                       at::TensorOptions().dtype(at::kLong));
     };
 }
 
@@ -271,8 +282,7 @@ Step constant_of_shape(const Node &n)
 {
     const jl_plan_attribute *value = n.find("value");
     Tensor fill = at::zeros({1});
-    if (value && value->kind == JL_PLAN_VALUE)
-        fill = n.constants[static_cast<size_t>(value->i)];
+    if (value && value->kind == JL_PLAN_VALUE) fill = n.constants[static_cast<size_t>(value->i)];
     fill = n.target.move(fill.reshape({}));
     return [sizes = n.ints_arg(0), fill, out = n.out()](Machine &m) {
         m.values[out] = fill.expand(sizes.get(m)).clone();
@@ -305,12 +315,12 @@ Step depth_to_space(const Node &n)
 
 Step resize(const Node &n)
 {
-    std::string mode = n.s("mode", "nearest"), how = n.s("coordinate_transformation_mode",
-                                                         "half_pixel");
+    std::string mode = n.s("mode", "nearest"),
+                how = n.s("coordinate_transformation_mode", "half_pixel");
     bool nearest = mode == "nearest" && how == "asymmetric" &&
                    n.s("nearest_mode", "round_prefer_floor") == "floor";
-    bool linear = mode == "linear" && (how == "half_pixel" || how == "pytorch_half_pixel" ||
-                                       how == "align_corners");
+    bool linear = mode == "linear" &&
+                  (how == "half_pixel" || how == "pytorch_half_pixel" || how == "align_corners");
     if (!nearest && !linear) n.cannot("only mode linear, and nearest as torch means it");
     IntsArg sizes = n.ints_arg(3);
     Arg scales = n.arg_or_none(2);
@@ -335,12 +345,27 @@ Step resize(const Node &n)
 void add_shapes(Makers &makers)
 {
     static const Makers own = {
-        {"Identity", identity}, {"Dropout", dropout}, {"Reshape", reshape}, {"Flatten", flatten},
-        {"Transpose", transpose}, {"Concat", concat}, {"Split", split}, {"Slice", slice},
-        {"Gather", gather}, {"GatherElements", gather_elements}, {"Squeeze", squeeze},
-        {"Unsqueeze", unsqueeze}, {"Pad", pad}, {"Expand", expand}, {"Tile", tile},
-        {"Shape", shape}, {"Size", size}, {"ConstantOfShape", constant_of_shape},
-        {"Range", range}, {"DepthToSpace", depth_to_space}, {"Resize", resize},
+        {"Identity", identity},
+        {"Dropout", dropout},
+        {"Reshape", reshape},
+        {"Flatten", flatten},
+        {"Transpose", transpose},
+        {"Concat", concat},
+        {"Split", split},
+        {"Slice", slice},
+        {"Gather", gather},
+        {"GatherElements", gather_elements},
+        {"Squeeze", squeeze},
+        {"Unsqueeze", unsqueeze},
+        {"Pad", pad},
+        {"Expand", expand},
+        {"Tile", tile},
+        {"Shape", shape},
+        {"Size", size},
+        {"ConstantOfShape", constant_of_shape},
+        {"Range", range},
+        {"DepthToSpace", depth_to_space},
+        {"Resize", resize},
     };
     makers.insert(own.begin(), own.end());
 }

@@ -1,5 +1,7 @@
 // The C face of the libtorch runtime: sessions, placement, streams, and torch's words for what
 // went wrong. No exception leaves this file.
+#include "machine.h"
+
 #include <ATen/Context.h>
 #include <ATen/Parallel.h>
 #include <ATen/detail/CUDAHooksInterface.h>
@@ -16,13 +18,16 @@
 
 #include "session.h"
 
-namespace jl {
+namespace jl
+{
 
-namespace {
+namespace
+{
 
 using c10::impl::VirtualGuardImpl;
 
-class Plan : public Model {
+class Plan : public Model
+{
   public:
     Plan(const jl_plan &plan, const std::vector<uint32_t> &inputs, const Target &target)
         : program_(plan, inputs, target)
@@ -41,14 +46,17 @@ struct Session {
     Target target;
     bool host_io = false, trace = false;
     std::unique_ptr<Model> model;
-    std::vector<at::Tensor> inputs; // on the host with host_io, else where the target is
-    std::vector<std::string> names; // of the outputs
+    std::vector<at::Tensor> inputs;   // on the host with host_io, else where the target is
+    std::vector<std::string> names;   // of the outputs
     std::vector<c10::Stream> streams; // one a call in flight, when there may be several
     std::vector<std::vector<at::Tensor>> results; // by slot
     std::vector<at::Tensor> copies;
     std::vector<jl_plan_tensor> views;
 
-    bool cuda() const { return target.device.is_cuda(); }
+    bool cuda() const
+    {
+        return target.device.is_cuda();
+    }
 };
 
 // Runs f and turns what it throws into a code and torch's own words.
@@ -80,8 +88,9 @@ int open_cuda(jl_torch_message *message)
 {
     return guarded(message, [] {
         if (!at::globalContext().hasCUDA() && !dlopen("libtorch_cuda.so", RTLD_NOW | RTLD_GLOBAL))
-            throw Failure(JL_TORCH_MISSING, std::string("torch " TORCH_VERSION
-                                                        " has no CUDA part here: ") + dlerror());
+            throw Failure(JL_TORCH_MISSING,
+                          std::string("torch " TORCH_VERSION " has no CUDA part here: ") +
+                              dlerror());
     });
 }
 
@@ -155,8 +164,8 @@ int load(const jl_torch_options *o, const jl_plan *plan, const jl_plan_tensor *i
             s->names.push_back(plan->output_names[k]);
         s->results.resize(static_cast<size_t>(o->in_flight > 1 ? o->in_flight : 1));
         for (int k = 0; o->in_flight > 1 && k < o->in_flight; k++)
-            s->streams.push_back(VirtualGuardImpl(at::kCUDA).getStreamFromGlobalPool(
-                s->target.device, false));
+            s->streams.push_back(
+                VirtualGuardImpl(at::kCUDA).getStreamFromGlobalPool(s->target.device, false));
         synchronize(*s);
         *session = s.release();
     });
@@ -166,13 +175,15 @@ std::vector<at::Tensor> run_once(Session *s)
 {
     if (!s->host_io) return s->model->run(s->inputs);
     std::vector<at::Tensor> there;
-    for (const at::Tensor &t : s->inputs) there.push_back(t.to(s->target.device));
+    for (const at::Tensor &t : s->inputs)
+        there.push_back(t.to(s->target.device));
     return s->model->run(there);
 }
 
 void to_host(std::vector<at::Tensor> *results)
 {
-    for (at::Tensor &t : *results) t = t.cpu();
+    for (at::Tensor &t : *results)
+        t = t.cpu();
 }
 
 int infer(void *session, jl_torch_message *message)
@@ -244,18 +255,18 @@ void describe(void *session, void (*add)(void *, const char *, const char *), vo
     auto say = [add, ctx](const char *key, const std::string &value) {
         add(ctx, key, value.c_str());
     };
-    const at::Context &context = at::globalContext();
-    say("torch", TORCH_VERSION);
     say("dispatch", s->trace ? "trace" : "graph");
     say("threads", std::to_string(at::get_num_threads()));
-    say("layout", s->target.channels_last ? "NHWC" : "NCHW");
-    say("io", s->host_io ? "host" : "device");
+    say("layout", s->target.channels_last ? "nhwc" : "nchw");
     if (!s->cuda()) return;
     jl_torch_message ignored;
     guarded(&ignored, [&] {
-        say("tf32_matmul", context.allowTF32CuBLAS() ? "1" : "0");
-        say("tf32_convolution", context.allowTF32CuDNN() ? "1" : "0");
-        say("convolution_search", context.benchmarkCuDNN() ? "exhaustive" : "heuristic");
+        const at::Context &context = at::globalContext();
+        bool matmul = context.allowTF32CuBLAS(), convolution = context.allowTF32CuDNN();
+        say("tf32", matmul == convolution ? (matmul ? "1" : "0")
+                    : convolution         ? "convolutions only"
+                                          : "matmuls only");
+        say("conv_search", context.benchmarkCuDNN() ? "exhaustive" : "heuristic");
         say("cudnn", std::to_string(at::detail::getCUDAHooks().versionCuDNN()));
         say("cuda", std::to_string(at::detail::getCUDAHooks().versionCUDART()));
     });
@@ -269,7 +280,8 @@ int64_t device_memory_bytes(void *session)
     jl_torch_message ignored;
     if (s->cuda())
         guarded(&ignored, [&] {
-            auto stats = at::getDeviceAllocator(at::kCUDA)->getDeviceStats(s->target.device.index());
+            auto stats =
+                at::getDeviceAllocator(at::kCUDA)->getDeviceStats(s->target.device.index());
             peak = stats.allocated_bytes[0].peak;
         });
     return peak;
@@ -285,8 +297,8 @@ void close_session(void *session)
 }
 
 const jl_torch_api api = {
-    JL_TORCH_ABI, TORCH_VERSION, open_cuda, cuda_devices, load, infer, submit, wait,
-    outputs, describe, device_memory_bytes, close_session,
+    JL_TORCH_ABI, TORCH_VERSION, open_cuda, cuda_devices,        load,          infer, submit,
+    wait,         outputs,       describe,  device_memory_bytes, close_session,
 };
 
 } // namespace

@@ -5,26 +5,32 @@
 
 #include "session.h"
 
-namespace jl {
+namespace jl
+{
 
-namespace {
+namespace
+{
 
 void flatten(const c10::IValue &value, std::vector<at::Tensor> *to)
 {
     if (value.isTensor()) {
         to->push_back(value.toTensor());
     } else if (value.isTuple()) {
-        for (const c10::IValue &part : value.toTupleRef().elements()) flatten(part, to);
+        for (const c10::IValue &part : value.toTupleRef().elements())
+            flatten(part, to);
     } else if (value.isList()) {
-        for (const c10::IValue &part : value.toListRef()) flatten(part, to);
+        for (const c10::IValue &part : value.toListRef())
+            flatten(part, to);
     } else if (value.isGenericDict()) {
-        for (const auto &entry : value.toGenericDict()) flatten(entry.value(), to);
+        for (const auto &entry : value.toGenericDict())
+            flatten(entry.value(), to);
     } else {
         throw Failure(JL_TORCH_UNSUPPORTED, "the trace returns " + value.tagKind());
     }
 }
 
-class Trace : public Model {
+class Trace : public Model
+{
   public:
     Trace(const std::string &path, const Target &target)
         : module_(torch::jit::load(path, at::Device(at::kCPU)))

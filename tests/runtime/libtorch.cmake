@@ -1,0 +1,20 @@
+# libtorch against the torch that is here: its shim is built once by the script that users run,
+# into a cache inside the build folder.
+set(torch_cache ${PROJECT_BINARY_DIR}/torch)
+add_test(NAME runtime.libtorch_shim COMMAND ${PROJECT_SOURCE_DIR}/tools/build_libtorch_shim.sh
+    --python /usr/bin/python3 --cache ${torch_cache})
+set_tests_properties(runtime.libtorch_shim PROPERTIES LABELS "runtime" TIMEOUT 600
+    FIXTURES_SETUP libtorch_shim)
+
+add_executable(compare_zoo ${CMAKE_CURRENT_LIST_DIR}/compare_zoo.c)
+target_link_libraries(compare_zoo PRIVATE runtime_tests)
+add_test(NAME runtime.libtorch_zoo COMMAND compare_zoo 1 1e-4
+    ort-cpu/fp32+threads=2 libtorch-cpu/fp32+threads=2)
+add_test(NAME runtime.libtorch_torchscript_style COMMAND compare_zoo 2 1e-4
+    ort-cpu/fp32+threads=2 libtorch-cpu/fp32+threads=2 vit_b_16:ts swin_t:ts mobilenet_v3_small:ts)
+add_executable(test_libtorch ${CMAKE_CURRENT_LIST_DIR}/test_libtorch.c)
+target_link_libraries(test_libtorch PRIVATE runtime_tests PkgConfig::cmocka)
+add_test(NAME runtime.libtorch COMMAND test_libtorch)
+set_tests_properties(runtime.libtorch_zoo runtime.libtorch_torchscript_style runtime.libtorch
+    PROPERTIES LABELS "runtime" TIMEOUT 600 PROCESSORS 2 FIXTURES_REQUIRED libtorch_shim
+    ENVIRONMENT "JOULELINE_LIBTORCH=${torch_cache}/libtorch/current/libjouleline_torch.so")
