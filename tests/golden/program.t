@@ -29,3 +29,12 @@ $ jouleline model list -o tabel
 ! jouleline model list: --output: 'tabel' is not one of <*>; did you mean 'table'?
 ! Try 'jouleline model list --help'.
 ? 2
+# The completion script, as bash calls it.
+$ source <(jouleline --completion); COMP_WORDS=(jouleline mo); COMP_CWORD=1; _jouleline; echo "${COMPREPLY[@]}"
+model
+$ source <(jouleline --completion); COMP_WORDS=(jouleline model exp); COMP_CWORD=2; _jouleline; echo "${COMPREPLY[@]}"
+export
+$ source <(jouleline --completion); COMP_WORDS=(jouleline model export --sty); COMP_CWORD=3; _jouleline; echo "${COMPREPLY[@]}"
+--style
+$ source <(jouleline --completion); COMP_WORDS=(jouleline model list -o j); COMP_CWORD=4; _jouleline; echo "${COMPREPLY[@]}"
+json
