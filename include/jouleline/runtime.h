@@ -94,6 +94,9 @@ typedef struct jl_runtime {
     /* Creates the session on the device and places the inputs. JL_ERR_UNSUPPORTED keeps the
      * runtime's own words in err. */
     int (*load)(void *ctx, const jl_load_request *request, jl_error *err);
+    /* Optional: the contents (not the shapes) of the request's inputs have changed; place them
+     * again. NULL: a session keeps the inputs it was loaded with. */
+    int (*refresh)(void *ctx, jl_error *err);
     /* One synchronous call on the placed inputs; the device is idle when it returns. No
      * allocation, lock or print of ours. */
     int (*infer)(void *ctx, jl_error *err);

@@ -1,37 +1,12 @@
 #include "convert/fold.h"
+#include "convert/readers.h"
 
 #include <math.h>
-#include <string.h>
 
 typedef struct uses {
     jl_map readers; /* value name to the count of its readers */
     jl_map makers;  /* value name to the index of the node that makes it */
 } uses;
-
-static bool count_reader(uses *u, jl_str name)
-{
-    uint32_t n = jl_map_get(&u->readers, name);
-    return jl_map_set(&u->readers, name, n == JL_MAP_NONE ? 1 : n + 1);
-}
-
-static bool count_readers(uses *u, const onnx_graph *g)
-{
-    bool ok = true;
-    for (size_t i = 0; i < g->outputs.n; i++)
-        ok &= count_reader(u, g->outputs.p[i].name);
-    for (size_t i = 0; i < g->nodes.n; i++) {
-        const onnx_node *node = &g->nodes.p[i];
-        for (size_t k = 0; k < node->inputs.n; k++)
-            ok &= count_reader(u, node->inputs.p[k]);
-        for (size_t k = 0; k < node->attributes.n; k++) {
-            const onnx_attribute *a = &node->attributes.p[k];
-            if (a->g) ok &= count_readers(u, a->g);
-            for (size_t j = 0; j < a->graphs.n; j++)
-                ok &= count_readers(u, a->graphs.p[j]);
-        }
-    }
-    return ok;
-}
 
 /* The four parameters of a batch norm, each of `channels`; false where one is no initialiser. */
 static bool parameters(jl_edit *e, const onnx_node *bn, float *p[4], size_t channels)
@@ -110,31 +85,12 @@ static int fold_one(jl_edit *e, const uses *u, onnx_node *conv, const onnx_node 
     return 0;
 }
 
-/* Parameters that only the folded norms read are gone with them. */
-static bool drop_unread(jl_edit *e, uses *u)
-{
-    onnx_graph *g = e->graph;
-    jl_map_free(&u->readers);
-    jl_map_free(&e->initializers);
-    bool ok = count_readers(u, g);
-    size_t kept = 0;
-    for (size_t i = 0; i < g->initializers.n; i++) {
-        if (jl_map_get(&u->readers, g->initializers.p[i].name) == JL_MAP_NONE) continue;
-        g->initializers.p[kept] = g->initializers.p[i];
-        e->recipes[kept] = e->recipes[i];
-        ok &= jl_map_set(&e->initializers, g->initializers.p[kept].name, (uint32_t)kept);
-        kept++;
-    }
-    g->initializers.n = kept;
-    return ok;
-}
-
 int jl_fold_batch_norms(jl_edit *e, jl_error *err)
 {
     uses u = {0};
     onnx_graph *g = e->graph;
     int folded = 0, rc = 0;
-    bool memory = count_readers(&u, g);
+    bool memory = jl_count_readers(&u.readers, g);
     size_t kept = 0;
     for (size_t i = 0; memory && !rc && i < g->nodes.n; i++) {
         onnx_node node = g->nodes.p[i], *conv = NULL;
@@ -153,7 +109,7 @@ int jl_fold_batch_norms(jl_edit *e, jl_error *err)
     }
     if (!rc && memory && folded) {
         g->nodes.n = kept;
-        memory = drop_unread(e, &u);
+        memory = jl_drop_unread(e);
     }
     jl_map_free(&u.readers);
     jl_map_free(&u.makers);

@@ -301,6 +301,7 @@ const jl_runtime jl_runtime_ort = {
     .probe = ort_probe,
     .open = ort_open,
     .load = ort_load,
+    .refresh = ort_refresh,
     .infer = ort_infer,
     .submit = ort_submit,
     .wait = ort_wait,

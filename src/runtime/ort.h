@@ -20,8 +20,10 @@ typedef struct ort_library {
 typedef struct ort_input {
     char *name;
     OrtValue *value;
-    void *owned;     /* a converted copy, or NULL */
-    uint64_t device; /* its copy on the GPU, or 0 */
+    const jl_tensor *given; /* of the load request */
+    jl_dtype dtype;         /* that the model takes */
+    void *owned;            /* a converted copy, or NULL */
+    uint64_t device;        /* its copy on the GPU, or 0 */
 } ort_input;
 
 /* One call that can be outstanding: outputs of its own, the inputs shared with the others. */
@@ -88,6 +90,7 @@ int ort_append_tensorrt(ort *o, jl_error *err);
 
 /* ort_io.c */
 int ort_make_inputs(ort *o, const jl_load_request *r, jl_error *err);
+int ort_refresh(void *ctx, jl_error *err);
 int ort_make_slots(ort *o, int in_flight, jl_error *err);
 int ort_read_outputs(ort *o, const jl_tensor **outputs, size_t *count, jl_error *err);
 void ort_free_io(ort *o);

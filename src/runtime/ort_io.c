@@ -66,6 +66,8 @@ static int make_input(ort *o, ort_input *in, const jl_load_request *r, int type,
 {
     const jl_tensor *given = find_tensor(r, in->name);
     jl_tensor made;
+    in->given = given;
+    in->dtype = (jl_dtype)type;
     if (!given)
         return jl_fail(err, JL_ERR_USAGE, "the model takes an input '%s' that was not given",
                        in->name);
@@ -112,6 +114,28 @@ int ort_make_inputs(ort *o, const jl_load_request *r, jl_error *err)
                          "the input '%s' is a sequence, map or optional; only tensors can be given",
                          o->inputs[i].name);
         if (!rc) rc = make_input(o, &o->inputs[i], r, type, err);
+    }
+    return rc;
+}
+
+/* Inputs that were wrapped in place need nothing; copies are made again. */
+int ort_refresh(void *ctx, jl_error *err)
+{
+    ort *o = ctx;
+    int rc = 0;
+    for (size_t i = 0; !rc && i < o->input_count; i++) {
+        ort_input *in = &o->inputs[i];
+        if (in->dtype == JL_STRING)
+            return jl_fail(err, JL_ERR_UNSUPPORTED, "the strings of '%s' cannot be changed",
+                           in->name);
+        if (!in->owned && !in->device) continue;
+        jl_tensor made;
+        rc = jl_tensor_cast(&made, in->given, in->dtype, err);
+        if (rc) return rc;
+        if (in->owned) memcpy(in->owned, made.data, made.size_bytes);
+        if (in->device)
+            rc = jl_cuda_to_device(&o->cuda, in->device, made.data, made.size_bytes, err);
+        free(made.data);
     }
     return rc;
 }

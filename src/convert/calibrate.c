@@ -1,0 +1,256 @@
+#include "convert/calibrate.h"
+#include "convert/session.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { HALF_BINS = 2048, BINS = 2 * HALF_BINS, LEVELS = 128 };
+
+typedef struct histogram {
+    float top; /* the bins span [-top, top); 0: nothing yet */
+    uint64_t *bins;
+} histogram;
+
+/* Twice the span, half the resolution: neighbours join. */
+static void widen(histogram *h)
+{
+    uint64_t *b = h->bins;
+    for (int i = 0; i < HALF_BINS / 2; i++) {
+        b[HALF_BINS + i] = b[HALF_BINS + 2 * i] + b[HALF_BINS + 2 * i + 1];
+        b[HALF_BINS - 1 - i] = b[HALF_BINS - 1 - 2 * i] + b[HALF_BINS - 2 - 2 * i];
+    }
+    memset(b, 0, HALF_BINS / 2 * sizeof *b);
+    memset(b + HALF_BINS + HALF_BINS / 2, 0, HALF_BINS / 2 * sizeof *b);
+    h->top *= 2;
+}
+
+static void add_to_histogram(histogram *h, const float *x, size_t n, float low, float high)
+{
+    float most = fmaxf(-low, high);
+    if (most == 0 && h->top == 0) return;
+    if (h->top == 0) h->top = most * 1.0001f;
+    while (h->top <= most)
+        widen(h);
+    float scale = (float)HALF_BINS / h->top;
+    for (size_t i = 0; i < n; i++) {
+        int bin = HALF_BINS + (int)floorf(x[i] * scale);
+        h->bins[bin < 0 ? 0 : bin >= BINS ? BINS - 1 : bin]++;
+    }
+}
+
+static void by_percentile(const histogram *h, double percentile, jl_range *r)
+{
+    uint64_t total = 0, sum = 0;
+    for (int i = 0; i < BINS; i++)
+        total += h->bins[i];
+    double out = (1 - percentile / 100) * (double)total, width = (double)h->top / HALF_BINS;
+    int low = 0, high = BINS - 1;
+    while (low < BINS - 1 && (double)(sum + h->bins[low]) <= out)
+        sum += h->bins[low++];
+    sum = 0;
+    while (high > low && (double)(sum + h->bins[high]) <= out)
+        sum += h->bins[high--];
+    r->low = fmaxf(r->low, (float)((low - HALF_BINS) * width));
+    r->high = fminf(r->high, (float)((high + 1 - HALF_BINS) * width));
+}
+
+/* Divergence of the first `kept` bins, the rest clipped onto the last of them, from the same
+ * written with LEVELS levels. */
+static double divergence(const double *p, int kept, double clipped)
+{
+    double total = clipped, sum_q = 0, kl = 0;
+    double q[HALF_BINS];
+    for (int i = 0; i < kept; i++)
+        total += p[i];
+    for (int level = 0; level < LEVELS; level++) {
+        int from = level * kept / LEVELS, to = (level + 1) * kept / LEVELS, used = 0;
+        double mass = 0;
+        for (int i = from; i < to; i++) {
+            mass += p[i];
+            used += p[i] > 0;
+        }
+        for (int i = from; i < to; i++)
+            q[i] = p[i] > 0 ? mass / used : 0;
+        sum_q += mass;
+    }
+    for (int i = 0; i < kept; i++) {
+        double pi = (p[i] + (i == kept - 1 ? clipped : 0)) / total;
+        if (pi > 0) kl += pi * log(pi / (q[i] > 0 ? q[i] / sum_q : 1e-10));
+    }
+    return kl;
+}
+
+static void by_entropy(const histogram *h, jl_range *r)
+{
+    double p[HALF_BINS], tail = 0, best = INFINITY;
+    int kept = HALF_BINS;
+    for (int i = 0; i < HALF_BINS; i++)
+        p[i] = (double)(h->bins[HALF_BINS + i] + h->bins[HALF_BINS - 1 - i]);
+    p[0] = p[1]; /* zeros say nothing about the range, and rectified values are full of them */
+    for (int n = HALF_BINS; n >= LEVELS; n -= 16) {
+        double d = divergence(p, n, tail);
+        if (d < best) {
+            best = d;
+            kept = n;
+        }
+        for (int i = n - 16; i < n; i++)
+            tail += p[i];
+    }
+    float threshold = h->top * (float)kept / HALF_BINS;
+    r->low = fmaxf(r->low, -threshold);
+    r->high = fminf(r->high, threshold);
+}
+
+typedef struct calibration {
+    const jl_quantize_options *options;
+    jl_map places; /* value name to index */
+    jl_range *ranges;
+    histogram *histograms; /* NULL for MinMax */
+    bool *seen;
+    size_t count;
+} calibration;
+
+/* Extremes, and whether every element is finite; in lanes, which compilers turn into vectors. */
+static bool extremes(const float *x, size_t n, float *low, float *high)
+{
+    enum { LANES = 16 };
+    size_t lanes = n < LANES ? n : LANES;
+    float l[LANES], h[LANES], poison[LANES] = {0}; /* 0 until it meets a NaN or an infinity */
+    for (int k = 0; k < LANES; k++)
+        l[k] = h[k] = x[0];
+    for (size_t i = 0; i < n; i += LANES) {
+        size_t at = i + LANES <= n ? i : n < LANES ? 0 : n - LANES; /* the last ones twice */
+        for (size_t k = 0; k < lanes; k++) {
+            float v = x[at + k];
+            l[k] = v < l[k] ? v : l[k];
+            h[k] = v > h[k] ? v : h[k];
+            poison[k] += v * 0;
+        }
+    }
+    *low = l[0];
+    *high = h[0];
+    float sum = 0;
+    for (int k = 0; k < LANES; k++) {
+        *low = l[k] < *low ? l[k] : *low;
+        *high = h[k] > *high ? h[k] : *high;
+        sum += poison[k];
+    }
+    return sum == 0;
+}
+
+static int observe(calibration *c, const jl_tensor *t, jl_error *err)
+{
+    uint32_t at = jl_map_get(&c->places, jl_str_c(t->name));
+    if (at == JL_MAP_NONE) return 0;
+    if (t->dtype != JL_FLOAT)
+        return jl_fail(err, JL_ERR_UNSUPPORTED, "'%s' is %s, not float", t->name,
+                       jl_dtype_name(t->dtype));
+    const float *x = t->data;
+    size_t n = t->size_bytes / sizeof *x;
+    float low, high;
+    if (n == 0) return 0;
+    if (!extremes(x, n, &low, &high))
+        return jl_fail(err, JL_ERR_FORMAT, "'%s' is NaN or infinite on the samples", t->name);
+    jl_range *r = &c->ranges[at];
+    r->low = c->seen[at] ? fminf(r->low, low) : low;
+    r->high = c->seen[at] ? fmaxf(r->high, high) : high;
+    c->seen[at] = true;
+    if (c->histograms) add_to_histogram(&c->histograms[at], x, n, low, high);
+    return 0;
+}
+
+static int run_samples(calibration *c, const char *model, const jl_samples *samples, jl_error *err)
+{
+    jl_session *session;
+    int rc =
+        jl_session_open("ort-cpu/fp32", model, samples->tensors, samples->inputs, &session, err);
+    for (size_t i = 0; !rc && i < samples->count; i++) {
+        const jl_tensor *outputs;
+        size_t count;
+        rc = jl_session_run(session, samples->tensors + i * samples->inputs, &outputs, &count, err);
+        for (size_t k = 0; !rc && k < count; k++)
+            rc = observe(c, &outputs[k], err);
+    }
+    jl_session_close(session);
+    return rc;
+}
+
+/* The model with the values as further outputs, and back. */
+static int write_observed(jl_edit *e, const jl_str *names, size_t count, const char *path,
+                          jl_error *err)
+{
+    onnx_graph *g = e->graph;
+    onnx_graph before = *g;
+    onnx_value_info *outputs = jl_arena_array(e->arena, g->outputs.n + count, sizeof *outputs);
+    onnx_type *type = jl_arena_alloc(e->arena, sizeof *type);
+    onnx_tensor_type *tensor = jl_arena_alloc(e->arena, sizeof *tensor);
+    if (!outputs || !type || !tensor) return jl_fail(err, JL_ERR_MEMORY, "out of memory");
+    tensor->elem_type = JL_FLOAT;
+    type->tensor_type = tensor;
+    memcpy(outputs, g->outputs.p, g->outputs.n * sizeof *outputs);
+    size_t n = g->outputs.n;
+    for (size_t i = 0; i < count; i++) {
+        bool there = false;
+        for (size_t k = 0; k < before.outputs.n + before.inputs.n; k++)
+            there |= jl_str_eq(names[i], k < before.outputs.n
+                                             ? before.outputs.p[k].name
+                                             : before.inputs.p[k - before.outputs.n].name);
+        if (!there) outputs[n++] = (onnx_value_info){.name = names[i], .type = type};
+    }
+    g->outputs.p = outputs;
+    g->outputs.n = n;
+    int rc = jl_edit_save(e, path, err);
+    g->outputs = before.outputs;
+    return rc;
+}
+
+static int allocate(calibration *c, const jl_str *names, size_t count, jl_error *err)
+{
+    bool histograms = c->options->calibration != JL_CALIBRATE_MINMAX;
+    c->count = count;
+    c->seen = calloc(count + 1, sizeof *c->seen);
+    c->histograms = histograms ? calloc(count + 1, sizeof *c->histograms) : NULL;
+    bool ok = c->seen && (!histograms || c->histograms);
+    for (size_t i = 0; ok && i < count; i++) {
+        ok = jl_map_set(&c->places, names[i], (uint32_t)i);
+        if (ok && histograms) ok = (c->histograms[i].bins = calloc(BINS, sizeof(uint64_t))) != NULL;
+    }
+    return ok ? 0 : jl_fail(err, JL_ERR_MEMORY, "out of memory while calibrating");
+}
+
+static void release(calibration *c)
+{
+    for (size_t i = 0; c->histograms && i < c->count; i++)
+        free(c->histograms[i].bins);
+    free(c->histograms);
+    free(c->seen);
+    jl_map_free(&c->places);
+}
+
+int jl_calibrate(jl_edit *e, const jl_str *names, size_t count, const char *scratch,
+                 const jl_samples *samples, const jl_quantize_options *options, jl_range *ranges,
+                 jl_error *err)
+{
+    calibration c = {.options = options, .ranges = ranges};
+    int rc = allocate(&c, names, count, err);
+    if (!rc) rc = write_observed(e, names, count, scratch, err);
+    /* Inputs are no outputs: their ranges come from the samples themselves. */
+    for (size_t i = 0; !rc && i < samples->count * samples->inputs; i++)
+        if (samples->tensors[i].dtype == JL_FLOAT) rc = observe(&c, &samples->tensors[i], err);
+    if (!rc) rc = run_samples(&c, scratch, samples, err);
+    unlink(scratch);
+    for (size_t i = 0; !rc && i < count; i++) {
+        if (!c.seen[i])
+            rc = jl_fail(err, JL_ERR_FORMAT, "the runtime did not return '%.*s'", JL_FMT(names[i]));
+        else if (c.histograms && c.histograms[i].top > 0) {
+            if (options->calibration == JL_CALIBRATE_PERCENTILE)
+                by_percentile(&c.histograms[i], options->percentile, &ranges[i]);
+            else
+                by_entropy(&c.histograms[i], &ranges[i]);
+        }
+    }
+    release(&c);
+    return rc;
+}
