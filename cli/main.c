@@ -10,6 +10,7 @@ const jl_command *const jl_commands[] = {
     &jl_command_model_cost,
     &jl_command_model_convert,
     &jl_command_measure,
+    &jl_command_model_quantize,
     NULL,
 };
 

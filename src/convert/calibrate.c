@@ -1,3 +1,4 @@
+#include "base/memory.h"
 #include "convert/calibrate.h"
 #include "convert/session.h"
 
@@ -161,18 +162,30 @@ static int observe(calibration *c, const jl_tensor *t, jl_error *err)
     return 0;
 }
 
+static int run_sample(calibration *c, jl_session *session, const jl_samples *samples, size_t i,
+                      jl_tensor *inputs, jl_error *err)
+{
+    const jl_tensor *outputs;
+    size_t count;
+    int rc = samples->get(samples->ctx, i, inputs, err);
+    /* Inputs are no outputs: their ranges come from the samples themselves. */
+    for (size_t k = 0; !rc && k < samples->inputs; k++)
+        if (inputs[k].dtype == JL_FLOAT) rc = observe(c, &inputs[k], err);
+    if (!rc) rc = jl_session_run(session, inputs, &outputs, &count, err);
+    for (size_t k = 0; !rc && k < count; k++)
+        rc = observe(c, &outputs[k], err);
+    return rc;
+}
+
 static int run_samples(calibration *c, const char *model, const jl_samples *samples, jl_error *err)
 {
-    jl_session *session;
-    int rc =
-        jl_session_open("ort-cpu/fp32", model, samples->tensors, samples->inputs, &session, err);
-    for (size_t i = 0; !rc && i < samples->count; i++) {
-        const jl_tensor *outputs;
-        size_t count;
-        rc = jl_session_run(session, samples->tensors + i * samples->inputs, &outputs, &count, err);
-        for (size_t k = 0; !rc && k < count; k++)
-            rc = observe(c, &outputs[k], err);
-    }
+    jl_session *session = NULL;
+    JL_OWNED jl_tensor *inputs = calloc(samples->inputs + 1, sizeof *inputs);
+    if (!inputs) return jl_fail(err, JL_ERR_MEMORY, "out of memory while calibrating");
+    int rc = samples->get(samples->ctx, 0, inputs, err);
+    if (!rc) rc = jl_session_open("ort-cpu/fp32", model, inputs, samples->inputs, &session, err);
+    for (size_t i = 0; !rc && i < samples->count; i++)
+        rc = run_sample(c, session, samples, i, inputs, err);
     jl_session_close(session);
     return rc;
 }
@@ -236,9 +249,6 @@ int jl_calibrate(jl_edit *e, const jl_str *names, size_t count, const char *scra
     calibration c = {.options = options, .ranges = ranges};
     int rc = allocate(&c, names, count, err);
     if (!rc) rc = write_observed(e, names, count, scratch, err);
-    /* Inputs are no outputs: their ranges come from the samples themselves. */
-    for (size_t i = 0; !rc && i < samples->count * samples->inputs; i++)
-        if (samples->tensors[i].dtype == JL_FLOAT) rc = observe(&c, &samples->tensors[i], err);
     if (!rc) rc = run_samples(&c, scratch, samples, err);
     unlink(scratch);
     for (size_t i = 0; !rc && i < count; i++) {

@@ -17,7 +17,7 @@ typedef struct jl_range {
 } jl_range;
 
 /* Runs the model of `e` (FP32) with the named values as outputs and fills in a range for each.
- * samples: sample_count rows of input_count tensors. JL_ERR_FORMAT when a value is NaN or
+ * JL_ERR_FORMAT when a value is NaN or
  * infinite (it is named) or never came out. Writes the model to `scratch` on the way. */
 int jl_calibrate(jl_edit *e, const jl_str *names, size_t count, const char *scratch,
                  const jl_samples *samples, const jl_quantize_options *options, jl_range *ranges,

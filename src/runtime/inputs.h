@@ -21,6 +21,12 @@ typedef struct jl_input_spec {
     int64_t bound;                      /* integers that index a table: 0..bound-1; 0: unknown */
 } jl_input_spec;
 
+/* The inputs that a model declares; strings live as long as the model. JL_ERR_UNSUPPORTED for a
+ * sequence, map or optional. */
+struct jl_model;
+int jl_input_specs(const struct jl_model *m, jl_arena *arena, jl_input_spec **specs, size_t *count,
+                   jl_error *err);
+
 typedef struct jl_input_words {
     const char *const *shapes, *const *fills, *const *files; /* as the user gave them */
     size_t shape_count, fill_count, file_count;

@@ -1,0 +1,196 @@
+#include "convert/samples.h"
+
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/image.h"
+#include "base/npy.h"
+#include "base/rng.h"
+#include "base/str.h"
+#include "runtime/inputs.h"
+
+struct jl_sample_set {
+    jl_sample_source source;
+    jl_arena *arena;
+    jl_input_spec *specs;
+    size_t inputs, count;
+    char **files; /* of a folder */
+    jl_preprocess preprocess;
+    int height, width;
+    float *pixels;
+    jl_npy npy;
+    jl_inputs seeded; /* of the last item */
+    char label[64];
+};
+
+static int no_memory(jl_error *err)
+{
+    return jl_fail(err, JL_ERR_MEMORY, "no memory for samples");
+}
+
+static bool picture_name(const char *name)
+{
+    const char *dot = strrchr(name, '.');
+    return dot &&
+           (!strcasecmp(dot, ".jpg") || !strcasecmp(dot, ".jpeg") || !strcasecmp(dot, ".png"));
+}
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static int list_folder(jl_sample_set *s, jl_error *err)
+{
+    const char *folder = s->source.images;
+    DIR *d = opendir(folder);
+    if (!d) return jl_fail_errno(err, JL_ERR_IO, "cannot open the folder %s", folder);
+    size_t n = 0, capacity = 0;
+    bool memory = true;
+    for (struct dirent *entry; memory && (entry = readdir(d));) {
+        if (!picture_name(entry->d_name)) continue;
+        if (n == capacity) {
+            capacity = capacity ? capacity * 2 : 64;
+            char **files = jl_arena_array(s->arena, capacity, sizeof *files);
+            if (files && n) memcpy(files, s->files, n * sizeof *files);
+            memory = (s->files = files) != NULL;
+        }
+        if (memory) s->files[n] = jl_arena_printf(s->arena, "%s/%s", folder, entry->d_name);
+        memory = memory && s->files[n++];
+    }
+    closedir(d);
+    if (!memory) return no_memory(err);
+    if (n) qsort(s->files, n, sizeof *s->files, by_name);
+    if (n <= s->source.skip)
+        return jl_fail(err, JL_ERR_USAGE,
+                       "%s holds %zu JPEG and PNG pictures, %zu or more are needed", folder, n,
+                       s->source.skip + 1);
+    s->count = n - s->source.skip < s->source.count ? n - s->source.skip : s->source.count;
+    return 0;
+}
+
+/* One float input [1 or batch, 3, height, width]. */
+static int open_pictures(jl_sample_set *s, jl_error *err)
+{
+    const jl_input_spec *in = &s->specs[0];
+    bool fits = s->inputs == 1 && in->dtype == JL_FLOAT && in->rank == 4 && in->dims[1] == 3 &&
+                in->dims[0] <= 1 && in->dims[2] > 0 && in->dims[3] > 0;
+    if (!fits)
+        return jl_fail(err, JL_ERR_USAGE,
+                       "pictures need a model with one float input of shape [batch, 3, H, W]");
+    s->height = (int)in->dims[2];
+    s->width = (int)in->dims[3];
+    char usual[64];
+    snprintf(usual, sizeof usual, "resize=%d,crop=%d", s->width * 256 / 224, s->width);
+    int rc = jl_preprocess_parse(s->source.preprocess ? s->source.preprocess : usual,
+                                 &s->preprocess, err);
+    if (rc) return rc;
+    s->pixels = jl_arena_array(s->arena, (size_t)s->height * (size_t)s->width, 3 * sizeof(float));
+    return s->pixels ? list_folder(s, err) : no_memory(err);
+}
+
+static int open_npy(jl_sample_set *s, jl_error *err)
+{
+    int rc = jl_npy_open(s->source.npy, &s->npy, err);
+    if (rc) return rc;
+    const jl_tensor *t = &s->npy.tensor;
+    const jl_input_spec *in = &s->specs[0];
+    bool fits = s->inputs == 1 && t->dtype == in->dtype && t->rank >= 1 &&
+                (in->rank < 0 || t->rank == in->rank);
+    for (int k = 1; fits && k < t->rank && in->rank > 0; k++)
+        fits = in->dims[k] < 0 || in->dims[k] == t->dims[k];
+    if (!fits)
+        return jl_fail(err, JL_ERR_USAGE,
+                       "%s does not fit the model's one input '%s': items along the first axis of "
+                       "the type and shape that the model takes",
+                       s->source.npy, in->name);
+    size_t items = (size_t)t->dims[0];
+    if (items <= s->source.skip)
+        return jl_fail(err, JL_ERR_USAGE, "%s holds %zu items, %zu or more are needed",
+                       s->source.npy, items, s->source.skip + 1);
+    s->count = items - s->source.skip < s->source.count ? items - s->source.skip : s->source.count;
+    return 0;
+}
+
+int jl_sample_set_open(const jl_model *model, const jl_sample_source *source, jl_sample_set **set,
+                       jl_error *err)
+{
+    jl_sample_set *s = *set = calloc(1, sizeof *s);
+    if (!s || !(s->arena = jl_arena_new())) {
+        free(s);
+        *set = NULL;
+        return no_memory(err);
+    }
+    s->source = *source;
+    s->count = source->count;
+    int rc = jl_input_specs(model, s->arena, &s->specs, &s->inputs, err);
+    if (!rc && s->inputs == 0) rc = jl_fail(err, JL_ERR_USAGE, "the model takes no input");
+    if (!rc && source->images)
+        rc = open_pictures(s, err);
+    else if (!rc && source->npy)
+        rc = open_npy(s, err);
+    if (rc) {
+        jl_sample_set_close(s);
+        *set = NULL;
+    }
+    return rc;
+}
+
+static int get(void *ctx, size_t i, jl_tensor *tensors, jl_error *err)
+{
+    jl_sample_set *s = ctx;
+    size_t at = i + s->source.skip;
+    if (s->source.images) {
+        jl_image image;
+        int rc = jl_image_read(s->files[at], &image, err);
+        if (rc) return rc;
+        rc = jl_image_to_floats(&image, &s->preprocess, s->height, s->width, s->pixels, err);
+        jl_image_free(&image);
+        size_t n = (size_t)s->height * (size_t)s->width * 3 * sizeof(float);
+        tensors[0] = (jl_tensor){.name = s->specs[0].name,
+                                 .dtype = JL_FLOAT,
+                                 .rank = 4,
+                                 .dims = {1, 3, s->height, s->width},
+                                 .data = s->pixels,
+                                 .size_bytes = n};
+        return rc ? jl_prefix(err, "%s", s->files[at]) : 0;
+    }
+    if (s->source.npy) {
+        jl_tensor t = s->npy.tensor;
+        t.size_bytes /= (size_t)t.dims[0];
+        t.dims[0] = 1;
+        t.data = (char *)t.data + at * t.size_bytes;
+        t.name = s->specs[0].name;
+        tensors[0] = t;
+        return 0;
+    }
+    jl_inputs_free(&s->seeded);
+    int rc = jl_inputs_make(s->specs, s->inputs, NULL, 1, jl_mix64(s->source.seed + at), &s->seeded,
+                            err);
+    if (!rc) memcpy(tensors, s->seeded.tensors, s->inputs * sizeof *tensors);
+    return rc;
+}
+
+jl_samples jl_sample_set_samples(jl_sample_set *s)
+{
+    return (jl_samples){.count = s->count, .inputs = s->inputs, .get = get, .ctx = s};
+}
+
+const char *jl_sample_set_label(jl_sample_set *s, size_t i)
+{
+    if (s->source.images) return s->files[i + s->source.skip];
+    snprintf(s->label, sizeof s->label, "item %zu", i + s->source.skip);
+    return s->label;
+}
+
+void jl_sample_set_close(jl_sample_set *s)
+{
+    if (!s) return;
+    jl_npy_close(&s->npy);
+    jl_inputs_free(&s->seeded);
+    jl_arena_free(s->arena);
+    free(s);
+}
