@@ -88,19 +88,25 @@ static int parse_header(const char *header, jl_npy *npy, bool *swap, jl_error *e
     return 0;
 }
 
-/* Reverses every element (each half of a complex one). */
-static int swap_bytes(jl_npy *npy, jl_error *err)
+/* Bytes of one number: half of a complex element. */
+static size_t word_bytes(jl_dtype t)
+{
+    size_t n = jl_dtype_bits(t) / 8;
+    return t == JL_COMPLEX64 || t == JL_COMPLEX128 ? n / 2 : n;
+}
+
+/* Copies the payload, every number reversed when `swap`. */
+static int copy_payload(jl_npy *npy, bool swap, jl_error *err)
 {
     jl_tensor *t = &npy->tensor;
-    size_t word = jl_dtype_bits(t->dtype) / 8;
-    if (t->dtype == JL_COMPLEX64 || t->dtype == JL_COMPLEX128) word /= 2;
+    size_t word = word_bytes(t->dtype);
     unsigned char *to = malloc(t->size_bytes + 1);
     if (!to) return jl_fail(err, JL_ERR_MEMORY, "no memory for %zu bytes", t->size_bytes);
     const unsigned char *from = t->data;
     for (size_t i = 0; i + word <= t->size_bytes; i += word)
         for (size_t k = 0; k < word; k++)
-            to[i + k] = from[i + word - 1 - k];
-    npy->swapped = to;
+            to[i + k] = from[i + (swap ? word - 1 - k : k)];
+    npy->copy = to;
     t->data = to;
     return 0;
 }
@@ -130,7 +136,9 @@ static int parse(jl_npy *npy, jl_error *err)
                        "it is truncated: its shape needs more than %" PRIu64 " bytes", have);
     t->size_bytes = jl_dtype_bytes(t->dtype, (uint64_t)elements);
     t->data = (char *)npy->mapping + start + length;
-    return swap ? swap_bytes(npy, err) : 0;
+    /* NumPy pads its header to 64 bytes; other writers may not. */
+    bool aligned = (uintptr_t)t->data % word_bytes(t->dtype) == 0;
+    return swap || !aligned ? copy_payload(npy, swap, err) : 0;
 }
 
 int jl_npy_open(const char *path, jl_npy *npy, jl_error *err)
@@ -161,6 +169,6 @@ int jl_npy_open(const char *path, jl_npy *npy, jl_error *err)
 void jl_npy_close(jl_npy *npy)
 {
     if (npy->mapping) munmap(npy->mapping, npy->mapping_bytes);
-    free(npy->swapped);
+    free(npy->copy);
     *npy = (jl_npy){0};
 }

@@ -6,10 +6,10 @@
 #include "jouleline/tensor.h"
 
 typedef struct jl_npy {
-    jl_tensor tensor; /* name is NULL; data is a view of the mapping, or `swapped` */
+    jl_tensor tensor; /* name is NULL; data is a view of the mapping, or `copy` */
     void *mapping;
     size_t mapping_bytes;
-    void *swapped; /* a copy in this machine's byte order, where the file has the other */
+    void *copy; /* where the file has the other byte order, or its numbers lie unaligned */
 } jl_npy;
 
 /* JL_ERR_IO, JL_ERR_FORMAT (no .npy, truncated), JL_ERR_UNSUPPORTED (an element type that ONNX
