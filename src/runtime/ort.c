@@ -280,6 +280,9 @@ static int ort_probe(const jl_configuration *c, jl_device *devices, size_t capac
         facts->add(facts->ctx, "version", l.version);
         facts->add(facts->ctx, "library", l.path);
         facts->add(facts->ctx, "providers", list.text.p);
+        facts->add(facts->ctx, "not run here",
+                   "ort-tensorrt and ort-openvino: their options are passed on, but jouleline's "
+                   "own tests never run them");
     }
     jl_buf_free(&list.text);
     const char *provider = c ? c->provider : "";
