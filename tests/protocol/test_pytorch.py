@@ -119,9 +119,9 @@ class Run(Case):
         self.assertEqual(checked, {"type": "checked", "path": self.at("out.safetensors")})
         out = read_safetensors(self.at("out.safetensors"))
         expected = read_safetensors(self.at("expected.safetensors"))
-        self.assertEqual(list(out), ["output"])
-        self.assertEqual(out["output"][:2], ("F32", [2, 1000]))
-        for a, b in zip(floats(out["output"]), floats(expected["output"])):
+        self.assertEqual(list(out), ["logits"])
+        self.assertEqual(out["logits"][:2], ("F32", [2, 1000]))
+        for a, b in zip(floats(out["logits"]), floats(expected["output"])):
             self.assertAlmostEqual(a, b, delta=1e-4)
         self.assertEqual(w.end(), 0, w.words())
 
@@ -170,7 +170,7 @@ class Run(Case):
                 self.assertEqual(loaded["facts"]["dtype"], dtype)
                 w.ask("warm", min_calls=1, max_ns=1)
                 w.ask("check", path=self.at("p.safetensors"))
-                out = read_safetensors(self.at("p.safetensors"))["output"]
+                out = read_safetensors(self.at("p.safetensors"))["logits"]
                 self.assertEqual(out[0], tag)
                 for a, b in zip(floats(out), expected):
                     self.assertAlmostEqual(a, b, delta=delta)
@@ -203,7 +203,7 @@ class Run(Case):
             return
         w.ask("warm", min_calls=1, max_ns=1)
         w.ask("check", path=self.at("compiled.safetensors"))
-        out = floats(read_safetensors(self.at("compiled.safetensors"))["output"])
+        out = floats(read_safetensors(self.at("compiled.safetensors"))["logits"])
         expected = floats(read_safetensors(self.at("expected.safetensors"))["output"])
         for a, b in zip(out, expected):
             self.assertAlmostEqual(a, b, delta=1e-4)

@@ -85,10 +85,25 @@ def pick_device(configuration):
     return torch.device("cuda", configuration.device)
 
 
+def physical_cores():
+    """Cores that this process may use, siblings of one core counted once (as base/cpu.h does)."""
+    seen = set()
+    for cpu in os.sched_getaffinity(0):
+        try:
+            with open("/sys/devices/system/cpu/cpu%d/topology/thread_siblings_list" % cpu) as file:
+                seen.add(int(file.read().replace("-", ",").split(",")[0]))
+        except (OSError, ValueError):
+            seen.add(cpu)
+    return len(seen)
+
+
 def apply_settings(configuration):
-    """The named precisions fix what they name; native leaves every default of the library."""
+    """The named precisions fix what they name, and one thread a physical core as every other
+    runtime has it; native leaves every default of the library."""
     if configuration.threads is not None:
         torch.set_num_threads(configuration.threads)
+    elif configuration.precision != "native":
+        torch.set_num_threads(physical_cores())
     if configuration.precision != "native":
         tf32 = configuration.precision == "tf32"
         torch.backends.cuda.matmul.allow_tf32 = tf32
@@ -104,6 +119,7 @@ class Session:
         self.cuda = self.device.type == "cuda"
         self.in_flight = request["in_flight"]
         self.host_io = request["io"] == "host"
+        self.zoo = request["zoo"]
         if self.in_flight > 1 and not self.cuda:
             raise Outcome("unsupported", "pytorch keeps several calls in flight on CUDA streams "
                           "only; on the CPU its calls are synchronous")
@@ -121,7 +137,9 @@ class Session:
 
     def _load(self, request):
         if request["zoo"]:
-            model, names = models.zoo_model(request["model_name"], request["weights_path"])
+            # A variant with a planted fault (NAME+fault) is the same class with other weights.
+            name = request["model_name"].split("+")[0]
+            model, names = models.zoo_model(name, request["weights_path"])
         else:
             model, names = models.user_model(request["model_path"], request["trust"])
         dtype = DTYPES[self.configuration.precision]
@@ -221,7 +239,8 @@ class Session:
         last = self.outputs[0]
         if last is None:
             raise Outcome("invalid", "there is no output yet: warm or measure first")
-        return flatten(to_host(last))
+        named = flatten(to_host(last))
+        return {"logits": named["output"]} if self.zoo and list(named) == ["output"] else named
 
     def describe_inputs(self):
         return [{"name": name, "dtype": DTYPE_NAMES.get(t.dtype, str(t.dtype)),
@@ -279,6 +298,35 @@ def _setting(*path):
     return value() if callable(value) else value
 
 
+def _processor():
+    with open("/proc/cpuinfo") as file:
+        return next((line.split(":", 1)[1].strip() for line in file
+                     if line.startswith("model name")), None)
+
+
+def _describe_cuda(session):
+    matmul = torch.backends.cuda.matmul.allow_tf32
+    convolution = torch.backends.cudnn.allow_tf32
+    return {
+        "cuda": torch.version.cuda,
+        "cudnn": torch.backends.cudnn.version(),
+        "device": torch.cuda.get_device_name(session.device),
+        "device_uuid": device_uuid(session.device.index),
+        "tf32": int(matmul) if matmul == convolution
+        else "convolutions only" if convolution else "matmuls only",
+        "conv_search": "exhaustive" if torch.backends.cudnn.benchmark else "heuristic",
+        "cudnn_deterministic": int(torch.backends.cudnn.deterministic),
+        "fp16_reduced_reduction":
+            _setting("backends", "cuda", "matmul", "allow_fp16_reduced_precision_reduction"),
+        "attention_flash": _setting("backends", "cuda", "flash_sdp_enabled"),
+        "attention_mem_efficient": _setting("backends", "cuda", "mem_efficient_sdp_enabled"),
+        "attention_math": _setting("backends", "cuda", "math_sdp_enabled"),
+        "attention_cudnn": _setting("backends", "cuda", "cudnn_sdp_enabled"),
+        "cuda_graph": int(session.configuration.on("cuda_graph")),
+        "nvidia_tf32_override": os.environ.get("NVIDIA_TF32_OVERRIDE"),
+    }
+
+
 def describe(session):
     """What the session turned out to be, as text by name. What is not known is left out."""
     c = session.configuration
@@ -288,45 +336,25 @@ def describe(session):
     except ImportError:
         torchvision_version = None
     found = {
+        "version": torch.__version__,
+        "library": os.path.dirname(torch.__file__),
         "python": sys.version.split()[0],
         "python_path": sys.executable,
-        "torch": torch.__version__,
-        "torch_path": os.path.dirname(torch.__file__),
         "torchvision": torchvision_version,
+        "regime": "native" if c.precision == "native" else "matched",
         "threads": torch.get_num_threads(),
         "interop_threads": torch.get_num_interop_threads(),
-        "layout": "NHWC" if c.on("channels_last") else "NCHW",
+        "layout": "nhwc" if c.on("channels_last") else "nchw",
         "dtype": DTYPE_NAMES.get(next((t.dtype for t in session.model.parameters()
                                        if t.is_floating_point()), None)),
-        "io": "host" if session.host_io else "device",
+        "placement": "host" if session.cuda and session.host_io else "device",
         "compile": int(c.on("compile")),
-        "grad": "inference_mode",
         "mha_fastpath": _setting("backends", "mha", "get_fastpath_enabled"),
     }
-    if session.cuda:
-        found.update({
-            "cuda": torch.version.cuda,
-            "cudnn": torch.backends.cudnn.version(),
-            "device_name": torch.cuda.get_device_name(session.device),
-            "device_uuid": device_uuid(session.device.index),
-            "compute_capability": "%d.%d" % torch.cuda.get_device_capability(session.device),
-            "tf32_matmul": int(torch.backends.cuda.matmul.allow_tf32),
-            "tf32_convolution": int(torch.backends.cudnn.allow_tf32),
-            "convolution_search": "exhaustive" if torch.backends.cudnn.benchmark else "heuristic",
-            "cudnn_deterministic": int(torch.backends.cudnn.deterministic),
-            "fp16_reduced_reduction":
-                _setting("backends", "cuda", "matmul", "allow_fp16_reduced_precision_reduction"),
-            "attention_flash": _setting("backends", "cuda", "flash_sdp_enabled"),
-            "attention_mem_efficient": _setting("backends", "cuda", "mem_efficient_sdp_enabled"),
-            "attention_math": _setting("backends", "cuda", "math_sdp_enabled"),
-            "attention_cudnn": _setting("backends", "cuda", "cudnn_sdp_enabled"),
-            "cuda_graph": int(c.on("cuda_graph")),
-        })
-    else:
-        found.update({
-            "cpu_capability": _setting("backends", "cpu", "get_cpu_capability"),
-            "onednn": _setting("backends", "mkldnn", "is_available"),
-            "device_name": "cpu",
-        })
+    found.update(_describe_cuda(session) if session.cuda else {
+        "device": _processor(),
+        "cpu_capability": _setting("backends", "cpu", "get_cpu_capability"),
+        "onednn": _setting("backends", "mkldnn", "is_available"),
+    })
     return {key: str(int(v) if isinstance(v, bool) else v)
             for key, v in found.items() if v is not None}
