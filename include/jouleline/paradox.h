@@ -33,7 +33,7 @@ typedef struct jl_paradox {
     jl_value ratio_net, p_net; /* the same net of waking idle */
     uint32_t family;        /* candidate pairs tested together */
     jl_cause cause;
-    jl_cure cure;
+    jl_cure cure;           /* none when it was measured, or else predicted, not to help */
     uint32_t cure_batch;    /* of JL_CURE_BATCHING */
     jl_value gain_predicted; /* energy per item now / after the cure, from the roofs and the fit */
     jl_value gain_measured;  /* the same between cells of the table */

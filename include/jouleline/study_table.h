@@ -41,10 +41,9 @@ typedef struct jl_study_model {
 typedef struct jl_study_configuration {
     const char *name; /* the canonical text, without @device */
     const char *runtime, *provider, *precision;
-    bool native;      /* regime; else matched */
+    const char *options; /* what follows in the name from the first '+', or NULL */
+    bool native;         /* regime; else matched */
 } jl_study_configuration;
-
-enum { JL_AUDIT_FACTS = 16 };
 
 typedef struct jl_study_device {
     const char *name, *uuid, *host; /* uuid and host may be NULL when unknown */

@@ -191,6 +191,9 @@ static void find_cure(const scene *s, jl_paradox *p)
     }
     if (!now.why && !after.why && after.value > 0 && now.value > 0)
         p->gain_measured = jl_some(now.value / after.value);
+    bool helps = p->gain_measured.why ? p->gain_predicted.why || p->gain_predicted.value > 1
+                                      : p->gain_measured.value > 1;
+    if (!helps) p->cure = JL_CURE_NONE; /* what was measured or predicted says no */
 }
 
 static int by_ratio(const void *a, const void *b)

@@ -40,6 +40,10 @@ static int check_cell(const jl_study_table *t, size_t i, jl_error *err)
         return jl_fail(err, JL_ERR_USAGE, "study table: cell %zu: outcome %d, %llu of %llu agree",
                        i, (int)c->outcome, (unsigned long long)c->agree_items,
                        (unsigned long long)c->checked_items);
+    for (size_t k = 0; k < c->fact_count; k++)
+        if (!c->facts[k].name)
+            return jl_fail(err, JL_ERR_USAGE, "study table: fact %zu of cell %zu has no name", k,
+                           i);
     return 0;
 }
 
@@ -112,17 +116,18 @@ bool jl_same_word(const char *a, const char *b)
     return a && b && !strcmp(a, b);
 }
 
+bool jl_same_options(const char *a, const char *b)
+{
+    return !strcmp(a ? a : "", b ? b : "");
+}
+
 typedef struct sort_context {
     const jl_study_table *t;
     jl_cell_order order;
 } sort_context;
 
-static int by_place(const void *a, const void *b, void *context)
+static int compare_places(const jl_study_cell *x, const jl_study_cell *y, bool model_first)
 {
-    const sort_context *s = context;
-    const jl_study_cell *x = &s->t->cells[*(const uint32_t *)a],
-                        *y = &s->t->cells[*(const uint32_t *)b];
-    bool model_first = s->order == JL_BY_MODEL;
     const uint32_t p[] = {x->device, model_first ? x->model : x->configuration, x->batch,
                           x->in_flight, model_first ? x->configuration : x->model};
     const uint32_t q[] = {y->device, model_first ? y->model : y->configuration, y->batch,
@@ -132,8 +137,46 @@ static int by_place(const void *a, const void *b, void *context)
     return 0;
 }
 
+static int by_place(const void *a, const void *b, void *context)
+{
+    const sort_context *s = context;
+    return compare_places(&s->t->cells[*(const uint32_t *)a], &s->t->cells[*(const uint32_t *)b],
+                          s->order == JL_BY_MODEL);
+}
+
 void jl_sort_cells(const jl_study_table *t, uint32_t *cells, size_t count, jl_cell_order order)
 {
     sort_context s = {t, order};
     qsort_r(cells, count, sizeof *cells, by_place, &s);
+}
+
+int jl_cell_lookup_make(const jl_study_table *t, jl_cell_lookup *out, jl_error *err)
+{
+    *out = (jl_cell_lookup){t, malloc((t->cell_count + 1) * sizeof *out->order)};
+    if (!out->order) return jl_no_memory(err);
+    for (size_t i = 0; i < t->cell_count; i++)
+        out->order[i] = (uint32_t)i;
+    jl_sort_cells(t, out->order, t->cell_count, JL_BY_MODEL);
+    return 0;
+}
+
+void jl_cell_lookup_free(jl_cell_lookup *l)
+{
+    free(l->order);
+}
+
+uint32_t jl_cell_that_ran(const jl_cell_lookup *l, const jl_study_cell *place)
+{
+    size_t low = 0, high = l->t->cell_count;
+    while (low < high) {
+        size_t mid = low + (high - low) / 2;
+        const jl_study_cell *c = &l->t->cells[l->order[mid]];
+        int order = compare_places(c, place, true);
+        if (order == 0) return c->outcome == JL_OUTCOME_OK ? l->order[mid] : JL_NO_CELL;
+        if (order < 0)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    return JL_NO_CELL;
 }

@@ -29,8 +29,10 @@ static void make(small *s)
     for (int i = 0; i < MODELS; i++)
         s->models[i].name = i ? "b" : "a";
     for (int i = 0; i < CONFIGURATIONS; i++)
-        s->configurations[i] =
-            (jl_study_configuration){i ? i == 1 ? "y" : "z" : "x", "r", "p", "fp32", false};
+        s->configurations[i] = (jl_study_configuration){.name = i ? i == 1 ? "y" : "z" : "x",
+                                                        .runtime = "r",
+                                                        .provider = "p",
+                                                        .precision = "fp32"};
     s->devices[0].name = "d";
     s->devices[1].name = "e";
     for (uint32_t i = 0; i < CELLS; i++) {
