@@ -55,15 +55,23 @@ int jl_parse_duration_ns(const char *text, int64_t *ns, jl_error *err)
     return jl_fail(err, JL_ERR_USAGE, "'%s' is not a time such as 10, 1.5s, 500ms, 5m or 2h", text);
 }
 
+/* Without an upper bound max is 0 and min above. */
+static bool open_above(const jl_option *row)
+{
+    return row->max == 0 && row->min > 0;
+}
+
 static int out_of_bounds(const jl_option *row, const char *text, jl_error *err)
 {
+    if (open_above(row)) return jl_fail(err, JL_ERR_USAGE, "'%s' is below %.15g", text, row->min);
     return jl_fail(err, JL_ERR_USAGE, "'%s' is not between %.15g and %.15g", text, row->min,
                    row->max);
 }
 
 static bool within(const jl_option *row, double value)
 {
-    return (row->min == 0 && row->max == 0) || (value >= row->min && value <= row->max);
+    if (row->min == 0 && row->max == 0) return true;
+    return value >= row->min && (open_above(row) || value <= row->max);
 }
 
 static int parse_int(const jl_option *row, const char *text, int64_t *value, jl_error *err)
@@ -180,9 +188,10 @@ int jl_option_set(const jl_option *row, const char *text, void *settings, jl_are
     case JL_OPT_DURATION:
         rc = jl_parse_duration_ns(text, &ns, err);
         if (rc) return rc;
-        if (!within(row, (double)ns / 1e9))
-            return jl_fail(err, JL_ERR_USAGE, "'%s' is not between %.15g s and %.15g s", text,
-                           row->min, row->max);
+        if (!within(row, (double)ns / 1e9)) {
+            out_of_bounds(row, text, err);
+            return jl_prefix(err, "in seconds");
+        }
         *(int64_t *)field = ns;
         return 0;
     }

@@ -55,7 +55,8 @@ typedef struct jl_option {
     const char *conflict; /* name of an option that cannot be given together with this one */
     const char *help;     /* one phrase, small letters, no full stop */
     size_t offset;        /* of the field in the settings struct */
-    double min, max;      /* bounds of numbers, durations (seconds) and integers; both 0: none */
+    double min, max;      /* bounds of numbers, durations (seconds) and integers; both 0: none;
+                             min above 0 with max 0: only the lower one */
     jl_option_kind kind;
     char letter;       /* 'r' for -r, or 0 */
     bool command_line; /* not a key of study files: it says what to do now, not what to study */

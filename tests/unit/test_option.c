@@ -15,7 +15,7 @@ typedef struct settings {
     bool resume, dry_run;
     const char *db;
     int format;
-    int64_t rounds, min_time_ns;
+    int64_t rounds, min_time_ns, stop_after_ns;
     double z;
     jl_ints batch;
     jl_words models, shapes;
@@ -55,6 +55,12 @@ static const jl_option table[] = {
      .fallback = "1s",
      .help = "least time",
      AT(min_time_ns)},
+    {.name = "stop-after",
+     .kind = JL_OPT_DURATION,
+     .argument = "TIME",
+     .min = 1,
+     .help = "end",
+     AT(stop_after_ns)},
     {.name = "z", .kind = JL_OPT_NUMBER, .argument = "X", .help = "a number", AT(z)},
     {.name = "output",
      .letter = 'o',
@@ -144,6 +150,7 @@ static void every_kind_is_parsed(void **state)
     assert_string_equal(f->s.shapes.items[0], "x=normal:0,1");
     assert_int_equal(set(f, "min-time", "250ms"), 0);
     assert_int_equal(f->s.min_time_ns, 250000000);
+    assert_int_equal(set(f, "stop-after", "2h"), 0);
     assert_int_equal(set(f, "z", "-1.5e3"), 0);
     assert_true(f->s.z == -1500.0);
     assert_int_equal(set(f, "output", "csv"), 0);
@@ -167,10 +174,11 @@ static void wrong_values_are_refused_with_a_reason(void **state)
         {"batch", "1,,2", "empty"},
         {"batch", "1,", "empty"},
         {"batch", "1,0", "between"},
-        {"min-time", "61", "between 0 s and 60 s"},
+        {"min-time", "61", "in seconds: '61' is not between 0 and 60"},
         {"min-time", "-1", "not a time"},
         {"min-time", "nan", "not a time"},
         {"min-time", "1e300h", "not a time"},
+        {"stop-after", "0.5", "'0.5' is below 1"},
         {"z", "inf", "not a number"},
         {"z", "1 ", "not a number"},
         {"output", "tabel", "did you mean 'table'"},
@@ -242,7 +250,7 @@ static void a_bad_study_file_is_refused_with_its_line(void **state)
 static void rows_that_exclude_each_other_are_found(void **state)
 {
     fixture *f = *state;
-    jl_option_mask resume = 1u << 7, dry_run = 1u << 8;
+    jl_option_mask resume = 1u << 8, dry_run = 1u << 9;
     assert_int_equal(jl_option_conflicts(table, resume, &f->err), 0);
     assert_int_equal(jl_option_conflicts(table, resume | dry_run, &f->err), JL_ERR_USAGE);
     assert_non_null(strstr(f->err.msg, "--resume and --dry-run"));
