@@ -77,6 +77,10 @@ def check(export, options, path, x, expected, elements):
     return wrong, worst
 
 
+def report(what, worst, wrong):
+    print(f"{what}: largest difference {worst:.1e} of the largest logit" + "".join(", " + w for w in wrong), flush=True)
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("jouleline")
@@ -99,8 +103,16 @@ def main():
             for options in ["", *VARIANTS.get(name, [])]:
                 wrong, worst = check(export, options, file, x, expected, elements)
                 failures += bool(wrong)
-                print(f"{name} {options}: ".replace(" :", ":") + f"largest difference {worst:.1e} of the largest "
-                      "logit" + "".join(", " + w for w in wrong), flush=True)
+                report(f"{name} {options}".rstrip(), worst, wrong)
+        # Weights that torchvision made, through the tool that takes them to jouleline.
+        name, x = "mobilenet_v2", np.random.default_rng(6).standard_normal((5, 3, 224, 224), np.float32)
+        subprocess.run([args.python, str(HERE.parents[1] / "tools/torchvision_to_safetensors.py"), name, weights],
+                       check=True)
+        export = [args.jouleline, "model", "export", name, "--weights", weights]
+        wrong, worst = check(export, "", file, x, torch.run(name, weights, x),
+                             zoo[name]["parameters"] + zoo[name]["statistics"])
+        failures += bool(wrong)
+        report(f"{name} with torchvision's initial weights", worst, wrong)
     return 1 if failures else 0
 
 

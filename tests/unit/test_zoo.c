@@ -1,5 +1,7 @@
 #include "model/zoo/zoo.h"
 
+#include "jouleline/cost.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -18,30 +20,30 @@ static const char *in_folder(const char *name)
     return path;
 }
 
-/* torchvision's own parameter counts. */
-static void parameters_equal_torchvision(void **state)
+/* torchvision's own counts of parameters and of multiplications at batch 1. */
+static void sizes_equal_torchvision(void **state)
 {
     (void)state;
     static const struct {
         const char *name, *family;
         int px;
-        int64_t learnable;
+        int64_t learnable, macs;
     } expected[] = {
-        {"mobilenet_v2", "lightweight", 224, 3504872},
-        {"mobilenet_v3_small", "lightweight", 224, 2542856},
-        {"mobilenet_v3_large", "lightweight", 224, 5483032},
-        {"efficientnet_b0", "lightweight", 224, 5288548},
-        {"efficientnet_b3", "lightweight", 300, 12233232},
-        {"mnasnet1_0", "lightweight", 224, 4383312},
-        {"shufflenet_v2_x1_0", "lightweight", 224, 2278604},
-        {"resnet18", "standard", 224, 11689512},
-        {"resnet50", "standard", 224, 25557032},
-        {"resnet101", "standard", 224, 44549160},
-        {"vgg16", "standard", 224, 138357544},
-        {"densenet121", "standard", 224, 7978856},
-        {"convnext_tiny", "layernorm", 224, 28589128},
-        {"vit_b_16", "layernorm", 224, 86567656},
-        {"swin_t", "layernorm", 224, 28288354},
+        {"mobilenet_v2", "lightweight", 224, 3504872, 300774272},
+        {"mobilenet_v3_small", "lightweight", 224, 2542856, 56510400},
+        {"mobilenet_v3_large", "lightweight", 224, 5483032, 216589760},
+        {"efficientnet_b0", "lightweight", 224, 5288548, 385814752},
+        {"efficientnet_b3", "lightweight", 300, 12233232, 1827141392},
+        {"mnasnet1_0", "lightweight", 224, 4383312, 314415872},
+        {"shufflenet_v2_x1_0", "lightweight", 224, 2278604, 144907992},
+        {"resnet18", "standard", 224, 11689512, 1814073344},
+        {"resnet50", "standard", 224, 25557032, 4089184256},
+        {"resnet101", "standard", 224, 44549160, 7801405440},
+        {"vgg16", "standard", 224, 138357544, 15470264320},
+        {"densenet121", "standard", 224, 7978856, 2834161664},
+        {"convnext_tiny", "layernorm", 224, 28589128, 4455531264},
+        {"vit_b_16", "layernorm", 224, 86567656, 17563828224},
+        {"swin_t", "layernorm", 224, 28288354, 4490566656},
     };
     for (size_t i = 0; i < sizeof expected / sizeof *expected; i++) {
         int64_t learnable, statistics;
@@ -51,6 +53,13 @@ static void parameters_equal_torchvision(void **state)
         assert_int_equal(m->image_px, expected[i].px);
         assert_int_equal(jl_zoo_parameters(expected[i].name, &learnable, &statistics, NULL), 0);
         assert_int_equal(learnable, expected[i].learnable);
+        jl_model *model;
+        jl_cost *cost;
+        assert_int_equal(jl_model_open(expected[i].name, &model, NULL), 0);
+        assert_int_equal(jl_cost_new(model, &(jl_cost_options){.batch = 1}, &cost, NULL), 0);
+        assert_int_equal(cost->total.macs, expected[i].macs);
+        jl_cost_free(cost);
+        jl_model_close(model);
     }
 }
 
@@ -215,7 +224,7 @@ static int drop_folder(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(parameters_equal_torchvision),
+        cmocka_unit_test(sizes_equal_torchvision),
         cmocka_unit_test(every_option_builds_every_model),
         cmocka_unit_test(weights_are_a_function_of_their_place),
         cmocka_unit_test(views_show_their_parameter),
