@@ -67,7 +67,7 @@ typedef struct jl_cost {
 } jl_cost;
 
 typedef struct jl_cost_options {
-    int64_t batch; /* 0: 1 where the batch is free */
+    int64_t batch; /* 0: as bound, or 1 where the batch is free */
     /* Element type of every floating point tensor: JL_UNDEFINED for the file's own, JL_INT8 for
      * weights and activations of 8 bits. */
     jl_dtype precision;

@@ -35,9 +35,23 @@ int cost_note(cost_plan *p, const char *format, ...)
 /* Free dimensions ---------------------------------------------------------------------------------
  */
 
-static int bind_batch(jl_model *m, int64_t batch, jl_error *err)
+static int64_t bound_value(const jl_model *m, const char *symbol)
 {
-    const char *symbol = jl_model_batch_symbol(m);
+    for (size_t i = 0; i < m->n_symbols; i++)
+        if (m->symbols[i] == symbol) return m->bound[i];
+    return -1;
+}
+
+/* Puts a free dimension back to what it was before. */
+static void rebind(jl_model *m, const char *symbol, int64_t value)
+{
+    for (size_t i = 0; i < m->n_symbols; i++)
+        if (m->symbols[i] == symbol) m->bound[i] = value;
+    if (symbol) jl_dims_bind(m->shapes->dims, jl_str_c(symbol), value);
+}
+
+static int bind_batch(jl_model *m, const char *symbol, int64_t batch, jl_error *err)
+{
     if (symbol && batch > 0) return jl_model_bind(m, symbol, batch, err);
     if (!symbol && batch > 0) {
         int64_t fixed = m->n_inputs && m->inputs[0].rank > 0 ? m->inputs[0].sizes[0].value : -1;
@@ -48,9 +62,7 @@ static int bind_batch(jl_model *m, int64_t batch, jl_error *err)
                 "with a dynamic batch",
                 m->name, (long long)fixed, (long long)batch);
     }
-    for (size_t i = 0; symbol && i < m->n_symbols; i++)
-        if (m->symbols[i] == symbol && m->bound[i] < 0) return jl_model_bind(m, symbol, 1, err);
-    return 0;
+    return symbol && bound_value(m, symbol) < 0 ? jl_model_bind(m, symbol, 1, err) : 0;
 }
 
 static int check_bound(const jl_model *m, jl_error *err)
@@ -58,12 +70,11 @@ static int check_bound(const jl_model *m, jl_error *err)
     for (size_t i = 0; i < m->n_inputs; i++)
         for (int k = 0; k < m->inputs[i].rank; k++) {
             const char *symbol = m->inputs[i].sizes[k].symbol;
-            for (size_t s = 0; symbol && s < m->n_symbols; s++)
-                if (m->symbols[s] == symbol && m->bound[s] < 0)
-                    return jl_fail(err, JL_ERR_USAGE,
-                                   "%s: dimension '%s' (axis %d of input '%s') is free; give the "
-                                   "shape, as in --shape %s=...",
-                                   m->name, symbol, k, m->inputs[i].name, m->inputs[i].name);
+            if (symbol && bound_value(m, symbol) < 0)
+                return jl_fail(err, JL_ERR_USAGE,
+                               "%s: dimension '%s' (axis %d of input '%s') is free; give the "
+                               "shape, as in --shape %s=...",
+                               m->name, symbol, k, m->inputs[i].name, m->inputs[i].name);
         }
     return 0;
 }
@@ -375,11 +386,8 @@ static int allocate(cost_plan *p)
     return good ? 0 : cost_no_memory(p);
 }
 
-int jl_cost_new(jl_model *m, const jl_cost_options *options, jl_cost **cost, jl_error *err)
+static int compute(jl_model *m, const jl_cost_options *options, jl_cost **cost, jl_error *err)
 {
-    *cost = NULL;
-    int rc = bind_batch(m, options ? options->batch : 0, err);
-    if (rc || (rc = check_bound(m, err))) return rc;
     jl_arena *arena = jl_arena_new();
     jl_cost *c = arena ? jl_arena_alloc(arena, sizeof *c) : NULL;
     cost_plan p = {.m = m,
@@ -393,7 +401,7 @@ int jl_cost_new(jl_model *m, const jl_cost_options *options, jl_cost **cost, jl_
         return cost_no_memory(&p);
     }
     c->arena = arena;
-    rc = allocate(&p);
+    int rc = allocate(&p);
     if (!rc) rc = run(&p);
     if (rc) {
         jl_prefix(err, "%s", m->name);
@@ -402,6 +410,18 @@ int jl_cost_new(jl_model *m, const jl_cost_options *options, jl_cost **cost, jl_
     }
     *cost = c;
     return 0;
+}
+
+int jl_cost_new(jl_model *m, const jl_cost_options *options, jl_cost **cost, jl_error *err)
+{
+    *cost = NULL;
+    const char *symbol = jl_model_batch_symbol(m);
+    int64_t before = symbol ? bound_value(m, symbol) : -1;
+    int rc = bind_batch(m, symbol, options ? options->batch : 0, err);
+    if (!rc) rc = check_bound(m, err);
+    if (!rc) rc = compute(m, options, cost, err);
+    rebind(m, symbol, before);
+    return rc;
 }
 
 void jl_cost_free(jl_cost *c)

@@ -357,17 +357,16 @@ int jl_model_bind_shape(jl_model *m, const char *words, int64_t batch, jl_error 
         return jl_fail(err, JL_ERR_MISSING, "%s has no input '%.*s'", m->name,
                        (int)(equals - words), words);
     int axis = 0;
-    for (const char *at = equals + 1; *at || axis == 0; axis++) {
+    const char *at = equals + 1;
+    for (; *at && axis < port->rank; axis++) {
         char word[24];
         size_t n = strcspn(at, "x");
-        if (n >= sizeof word || axis >= port->rank) break;
-        memcpy(word, at, n);
-        word[n] = '\0';
+        snprintf(word, sizeof word, "%.*s", (int)(n < sizeof word ? n : sizeof word), at);
         int rc = bind_size(m, port, axis, word, batch, err);
         if (rc) return rc;
         at += n + (at[n] == 'x');
     }
-    if (axis != port->rank)
+    if (*at || axis != port->rank)
         return jl_fail(err, JL_ERR_USAGE, "'%s': input '%s' has %d axes", words, port->name,
                        port->rank);
     return 0;

@@ -103,6 +103,8 @@ int op_loop(op *c)
     uint32_t scope, n = c->n->n_inputs, carried = n > 2 ? n - 2 : 0;
     const jl_scope *body = sub_graph(c, "body", &scope);
     if (!body) return op_fail(c, "it needs a body");
+    uint32_t one;
+    op_elems(c, 0, &one); /* the cost model asks for the number of iterations */
     for (uint32_t i = 0; i < body->n_inputs; i++) {
         jl_info *in = scope_input(c, body, i);
         const jl_info *from = i >= 2 ? op_in(c, i) : NULL;
