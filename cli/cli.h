@@ -37,11 +37,13 @@ struct jl_command {
     const jl_option *options; /* ends with {0}; NULL: none */
     size_t settings_size;
     size_t least_arguments, most_arguments;
+    bool hidden;     /* not listed: started by the program itself */
     bool study_file; /* an argument that ends in .yaml is a study file of the option table */
     int (*run)(const jl_invocation *call); /* returns the process's exit code */
 };
 
 extern const jl_command jl_command_model_info, jl_command_model_cost;
+extern const jl_command jl_command_worker;
 extern const jl_command jl_command_model_list, jl_command_model_export, jl_command_model_convert;
 extern const jl_command jl_command_model_quantize;
 extern const jl_command jl_command_measure;

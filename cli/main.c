@@ -4,6 +4,7 @@
 #include "options.h"
 
 const jl_command *const jl_commands[] = {
+    &jl_command_worker,
     &jl_command_model_list,
     &jl_command_model_export,
     &jl_command_model_info,
@@ -18,7 +19,8 @@ static void usage(FILE *to)
 {
     fprintf(to, "usage: jouleline COMMAND [OPTION...] [ARGUMENT...]\n\ncommands:\n");
     for (size_t i = 0; jl_commands[i]; i++)
-        fprintf(to, "  %-15s %s\n", jl_commands[i]->name, jl_commands[i]->summary);
+        if (!jl_commands[i]->hidden)
+            fprintf(to, "  %-15s %s\n", jl_commands[i]->name, jl_commands[i]->summary);
     fprintf(to, "\n'jouleline COMMAND --help' says more of each.\n");
 }
 

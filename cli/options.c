@@ -230,6 +230,7 @@ static void print_program_page(FILE *to)
           "# SYNOPSIS\n\n*jouleline* _COMMAND_ [_OPTION_...] [_ARGUMENT_...]\n\n# COMMANDS\n\n",
           to);
     for (size_t i = 0; jl_commands[i]; i++) {
+        if (jl_commands[i]->hidden) continue;
         fprintf(to, "*%s*\n\t", jl_commands[i]->name);
         print_escaped(to, jl_commands[i]->summary);
         fputs(".\n\n", to);
