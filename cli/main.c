@@ -4,6 +4,7 @@
 #include "options.h"
 
 const jl_command *const jl_commands[] = {
+    &jl_command_run,
     &jl_command_worker,
     &jl_command_model_list,
     &jl_command_model_export,

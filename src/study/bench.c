@@ -74,6 +74,7 @@ void jl_bench_result_free(jl_bench_result *r)
     free(r->log);
     free(r->facts);
     free(r->pairs);
+    free(r->waking);
     *r = (jl_bench_result){0};
 }
 
@@ -85,7 +86,6 @@ typedef struct bench {
     const volatile sig_atomic_t *interrupted;
     jl_bench_result *r;
     jl_child child;
-    jl_idle *waking;
     bool (*enough)(struct bench *b, int64_t now_ns, int64_t *next_ns); /* of the loop under way */
     int64_t began_ns, checked_ns;
 } bench;
@@ -234,12 +234,12 @@ static int rest(bench *b, jl_error *err)
     jl_metering *m = b->job->metering;
     if (!m || !b->rules->waking_ns) return 0;
     size_t n = jl_meter_set_count(jl_metering_set(m));
-    b->waking = calloc(n + 1, sizeof *b->waking);
-    if (!b->waking) return jl_fail(err, JL_ERR_MEMORY, "no memory for idle powers");
+    b->r->waking = calloc(n + 1, sizeof *b->r->waking);
+    if (!b->r->waking) return jl_fail(err, JL_ERR_MEMORY, "no memory for idle powers");
     int64_t from_ns = jl_now_ns();
     jl_clock_real.sleep_until_ns(NULL, from_ns + b->rules->waking_ns);
     if (b->interrupted && *b->interrupted) return jl_fail(err, JL_ERR_INTERRUPTED, "interrupted");
-    jl_metering_idle(m, from_ns, jl_now_ns(), b->waking);
+    jl_metering_idle(m, from_ns, jl_now_ns(), b->r->waking);
     return 0;
 }
 
@@ -294,7 +294,8 @@ static int measure(bench *b, jl_error *err)
     if (rc || !b->job->metering || !r->pair_count) return rc;
     jl_calls calls = {
         .pairs = r->pairs, .count = r->pair_count, .items_per_call = (double)b->job->batch};
-    jl_metering_estimate(b->job->metering, r->device_uuid, &calls, b->waking, &r->metered);
+    jl_metering_estimate(b->job->metering, r->device_uuid, &calls,
+                         r->waking ? r->waking : b->job->waking, &r->metered);
     return 0;
 }
 
@@ -350,7 +351,6 @@ int jl_bench_run(const jl_bench_job *job, const jl_bench_rules *rules, const jl_
     jl_child_finish(&b.child, rc == 0, NULL);
     r->total_ns = jl_now_ns() - began_ns;
     jl_child_close(&b.child);
-    free(b.waking);
     if (rc >= 0) return 0;
     jl_bench_result_free(r);
     return rc;

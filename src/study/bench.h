@@ -31,6 +31,7 @@ typedef struct jl_bench_job {
     int64_t batch, in_flight;
     double flop, moved_bytes, nodes; /* NAN when not known */
     jl_metering *metering;           /* NULL: no meter */
+    const jl_idle *waking;           /* power with a model loaded, one a domain, or NULL */
     const char *device_uuid;         /* whose board is metered; "" for the host alone */
 } jl_bench_job;
 
@@ -48,6 +49,7 @@ typedef struct jl_bench_result {
     int64_t *pairs; /* start and end of each call */
     size_t pair_count;
     jl_metered metered;
+    jl_idle *waking;     /* when rules asked for it: one a domain of the meters */
     double foreign_cpus; /* processors that others kept busy meanwhile; NAN when not known */
 } jl_bench_result;
 void jl_bench_result_free(jl_bench_result *r);

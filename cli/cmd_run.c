@@ -1,0 +1,331 @@
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "cli.h"
+#include "jouleline/runtime.h"
+#include "jouleline/study.h"
+#include "terminal.h"
+
+typedef struct settings {
+    jl_words models, configurations, shapes, fills, inputs, meters, plugins;
+    jl_ints batches, in_flight;
+    int64_t rounds, retries, seed;
+    int64_t min_time_ns, max_time_ns, warmup_ns, soak_ns, timeout_ns, idle_ns, stop_after_ns,
+        settle_ns;
+    int io, start;
+    bool trust, no_check, resume, quiet, watch;
+    const char *name, *db, *python;
+} settings;
+
+#define FIELD(f) .offset = offsetof(settings, f)
+
+static const jl_option options[] = {
+    {.name = "model",
+     .alias = "models",
+     .letter = 'm',
+     .kind = JL_OPT_WORDS,
+     .argument = "MODEL,...",
+     FIELD(models),
+     .help = "names of the zoo, ONNX files, or NAME=onnx:FILE,torch:FILE"},
+    {.name = "config",
+     .alias = "configurations",
+     .letter = 'c',
+     .kind = JL_OPT_WORDS,
+     .argument = "CONFIG,...",
+     FIELD(configurations),
+     .help = "RUNTIME-PROVIDER/PRECISION[@DEVICE][+key=value...], such as ort-cpu/fp32+threads=1"},
+    {.name = "batch",
+     .letter = 'b',
+     .kind = JL_OPT_INTS,
+     .argument = "N,...",
+     .min = 1,
+     .max = 1 << 20,
+     .fallback = "1",
+     FIELD(batches),
+     .help = "items of one call"},
+    {.name = "rounds",
+     .alias = "runs",
+     .letter = 'r',
+     .kind = JL_OPT_INT,
+     .argument = "N",
+     .min = 1,
+     .max = 100000,
+     .fallback = "10",
+     FIELD(rounds),
+     .help = "independent runs of each cell"},
+    {.name = "in-flight",
+     .kind = JL_OPT_INTS,
+     .argument = "N,...",
+     .min = 1,
+     .max = 64,
+     .fallback = "1",
+     FIELD(in_flight),
+     .help = "calls kept outstanding"},
+    {.name = "io",
+     .kind = JL_OPT_CHOICE,
+     .argument = "PLACE",
+     .choices = "device|host",
+     .fallback = "device",
+     FIELD(io),
+     .help = "where inputs and outputs lie; with host every copy is part of a call"},
+    {.name = "shape",
+     .kind = JL_OPT_TEXTS,
+     .argument = "NAME=BxN...",
+     FIELD(shapes),
+     .help = "shape of an input, B being the batch"},
+    {.name = "fill",
+     .kind = JL_OPT_TEXTS,
+     .argument = "NAME=FILL",
+     FIELD(fills),
+     .help = "content of an input: ones, arange, const:V, int:LO..HI, uniform:LO,HI, normal:M,SD"},
+    {.name = "input",
+     .kind = JL_OPT_TEXTS,
+     .argument = "NAME=FILE.npy",
+     FIELD(inputs),
+     .help = "content of an input from a file"},
+    {.name = "warmup",
+     .letter = 'w',
+     .kind = JL_OPT_DURATION,
+     .argument = "TIME",
+     .min = 0,
+     .max = 3600,
+     .fallback = "3s",
+     FIELD(warmup_ns),
+     .help = "longest warm-up; it ends earlier when latency (on a GPU also power) is steady"},
+    {.name = "soak",
+     .kind = JL_OPT_DURATION,
+     .argument = "TIME",
+     .min = 0,
+     .max = 3600,
+     FIELD(soak_ns),
+     .help = "heat the device at the cell's own load before the warm-up"},
+    {.name = "min-time",
+     .kind = JL_OPT_DURATION,
+     .argument = "TIME",
+     .min = 0.001,
+     .max = 86400,
+     .fallback = "1s",
+     FIELD(min_time_ns),
+     .help = "shortest timed loop"},
+    {.name = "max-time",
+     .kind = JL_OPT_DURATION,
+     .argument = "TIME",
+     .min = 0.001,
+     .max = 86400,
+     .fallback = "10s",
+     FIELD(max_time_ns),
+     .help = "longest timed loop, when the median is still uncertain"},
+    {.name = "idle",
+     .kind = JL_OPT_DURATION,
+     .argument = "TIME",
+     .min = 0,
+     .max = 600,
+     .fallback = "2s",
+     FIELD(idle_ns),
+     .help = "time for each idle power in a round, when there is a meter"},
+    {.name = "pause",
+     .kind = JL_OPT_DURATION,
+     .argument = "TIME",
+     .min = 0,
+     .max = 3600,
+     FIELD(settle_ns),
+     .help = "rest between runs"},
+    {.name = "timeout",
+     .kind = JL_OPT_DURATION,
+     .argument = "TIME",
+     .min = 0.1,
+     .max = 86400,
+     .fallback = "5m",
+     FIELD(timeout_ns),
+     .help = "how long a worker may take to answer"},
+    {.name = "retries",
+     .kind = JL_OPT_INT,
+     .argument = "N",
+     .min = 0,
+     .max = 2,
+     .fallback = "2",
+     FIELD(retries),
+     .help = "how often a disturbed run is repeated"},
+    {.name = "start",
+     .kind = JL_OPT_CHOICE,
+     .argument = "HOW",
+     .choices = "auto|exec|fork",
+     .fallback = "auto",
+     FIELD(start),
+     .help = "start workers anew, or by fork from a parent that has loaded the libraries"},
+    {.name = "meter",
+     .kind = JL_OPT_TEXTS,
+     .argument = "NAME[:ARGS]",
+     FIELD(meters),
+     .help = "energy meters to use instead of every one that works"},
+    {.name = "plugin",
+     .kind = JL_OPT_TEXTS,
+     .argument = "FILE.so",
+     FIELD(plugins),
+     .help = "load a runtime from a shared object"},
+    {.name = "seed",
+     .kind = JL_OPT_INT,
+     .argument = "N",
+     .min = 0,
+     .max = 1e15,
+     FIELD(seed),
+     .help = "of inputs and orders; 0 draws one"},
+    {.name = "name",
+     .kind = JL_OPT_TEXT,
+     .argument = "TEXT",
+     .fallback = "study",
+     FIELD(name),
+     .help = "name of the study"},
+    {.name = "trust",
+     .kind = JL_OPT_FLAG,
+     .command_line = true,
+     FIELD(trust),
+     .help = "models may be code of their own (TorchScript, exported programs)"},
+    {.name = "no-check",
+     .kind = JL_OPT_FLAG,
+     FIELD(no_check),
+     .help = "do not compare outputs with the FP32 reference"},
+    {.name = "python",
+     .kind = JL_OPT_TEXT,
+     .argument = "FILE",
+     .command_line = true,
+     FIELD(python),
+     .help = "interpreter for pytorch"},
+    {.name = "resume",
+     .kind = JL_OPT_FLAG,
+     .command_line = true,
+     FIELD(resume),
+     .help = "go on with the newest study of the same settings, doing only what is missing"},
+    {.name = "stop-after",
+     .kind = JL_OPT_DURATION,
+     .argument = "TIME",
+     .min = 1,
+     .command_line = true,
+     FIELD(stop_after_ns),
+     .help = "end after this time; no round is started that cannot end by then"},
+    {.name = "watch",
+     .kind = JL_OPT_FLAG,
+     .command_line = true,
+     FIELD(watch),
+     .help = "show power, clock and temperature meanwhile"},
+    JL_OPTION_DB(settings, db),
+    JL_OPTION_QUIET(settings, quiet),
+    {0},
+};
+
+static volatile sig_atomic_t interrupted;
+
+static void on_signal(int number)
+{
+    (void)number;
+    if (interrupted) _exit(128 + number); /* the second time */
+    interrupted = 1;
+}
+
+static void catch_signals(void)
+{
+    struct sigaction a = {.sa_handler = on_signal};
+    sigemptyset(&a.sa_mask);
+    sigaction(SIGINT, &a, NULL);
+    sigaction(SIGTERM, &a, NULL);
+    sigaction(SIGHUP, &a, NULL);
+}
+
+static void say(void *ctx, const char *line)
+{
+    jl_progress_say(ctx, line);
+}
+
+static void progress(void *ctx, size_t done, size_t total, const char *now)
+{
+    jl_progress *p = ctx;
+    if (!total) return;
+    p->total = total;
+    jl_progress_update(p, done, now);
+}
+
+static void fill_spec(const settings *s, jl_study_spec *spec)
+{
+    *spec = (jl_study_spec){
+        .name = s->name,
+        .models = s->models.items,
+        .model_count = s->models.count,
+        .configurations = s->configurations.items,
+        .configuration_count = s->configurations.count,
+        .shapes = s->shapes.items,
+        .shape_count = s->shapes.count,
+        .fills = s->fills.items,
+        .fill_count = s->fills.count,
+        .inputs = s->inputs.items,
+        .input_count = s->inputs.count,
+        .meters = s->meters.items,
+        .meter_count = s->meters.count,
+        .plugins = s->plugins.items,
+        .plugin_count = s->plugins.count,
+        .batches = s->batches.items,
+        .batch_count = s->batches.count,
+        .in_flight = s->in_flight.items,
+        .in_flight_count = s->in_flight.count,
+        .rounds = s->rounds,
+        .retries = s->retries,
+        .host_io = s->io == 1,
+        .trust = s->trust,
+        .no_check = s->no_check,
+        .resume = s->resume,
+        .start = (jl_start_method)s->start,
+        .min_time_ns = s->min_time_ns,
+        .max_time_ns = s->max_time_ns,
+        .warmup_ns = s->warmup_ns,
+        .soak_ns = s->soak_ns,
+        .timeout_ns = s->timeout_ns,
+        .idle_ns = s->idle_ns,
+        .settle_ns = s->settle_ns,
+        .stop_after_ns = s->stop_after_ns,
+        .seed = (uint64_t)s->seed,
+        .python = s->python,
+    };
+}
+
+static int run(const jl_invocation *call)
+{
+    const settings *s = call->settings;
+    jl_error err = {0};
+    jl_study_spec spec;
+    fill_spec(s, &spec);
+    for (size_t i = 0; i < spec.plugin_count; i++)
+        if (jl_runtime_load_plugin(spec.plugins[i], &err)) return jl_report_error(call, &err);
+    jl_store *store;
+    if (jl_store_open(s->db, JL_STORE_WRITE, &store, &err)) return jl_report_error(call, &err);
+    catch_signals();
+    jl_progress p;
+    jl_progress_start(&p, stderr, &jl_clock_real, 1, s->quiet);
+    jl_study_events events = {.say = say, .progress = progress, .ctx = &p};
+    jl_study_result result;
+    int rc = jl_study_run(&spec, store, &events, &interrupted, &result, &err);
+    jl_progress_end(&p);
+    jl_store_close(store);
+    if (rc) return jl_report_error(call, &err);
+    if (result.stopped)
+        fprintf(stderr,
+                "stopped with %zu of %" PRId64 " rounds complete; every finished run is in %s, go "
+                "on with --resume\n",
+                result.rounds, spec.rounds, s->db);
+    if (result.stopped && interrupted) return EXIT_FAILED;
+    return result.failed ? EXIT_CELLS : EXIT_OK;
+}
+
+const jl_command jl_command_run = {
+    .name = "run",
+    .summary = "measure models on configurations, in rounds",
+    .arguments = "[STUDY.yaml]",
+    .about = "Measures every model on every configuration at every batch, each run in a process "
+             "of its own, in rounds of random order. Results go to the store as soon as they are "
+             "known; 'jouleline report' prints them.",
+    .options = options,
+    .settings_size = sizeof(settings),
+    .most_arguments = 1,
+    .study_file = true,
+    .run = run,
+};

@@ -1,0 +1,88 @@
+#include "study/host.h"
+
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+#include <xxhash.h>
+
+#include "base/cpu.h"
+
+/* The first line of a file without its end; false when there is none. */
+static bool first_line(const char *path, char *to, size_t size)
+{
+    FILE *f = fopen(path, "re");
+    bool got = f && fgets(to, (int)size, f);
+    if (f) fclose(f);
+    if (!got) return false;
+    to[strcspn(to, "\n")] = '\0';
+    return *to != '\0';
+}
+
+static void os_name(char *to, size_t size)
+{
+    char line[256];
+    FILE *f = fopen("/etc/os-release", "re");
+    while (f && fgets(line, sizeof line, f)) {
+        char name[200];
+        if (sscanf(line, "PRETTY_NAME=\"%199[^\"]", name) == 1)
+            snprintf(to, size, "%.*s", (int)size - 1, name);
+    }
+    if (f) fclose(f);
+}
+
+void jl_host_describe(jl_host *h)
+{
+    struct utsname u = {0};
+    char identity[512];
+    *h = (jl_host){0};
+    uname(&u);
+    snprintf(h->name, sizeof h->name, "%s", u.nodename);
+    snprintf(h->arch, sizeof h->arch, "%s", u.machine);
+    snprintf(h->kernel, sizeof h->kernel, "%s", u.release);
+    jl_cpu_name(h->cpu, sizeof h->cpu);
+    os_name(h->os, sizeof h->os);
+    if (!first_line("/etc/machine-id", identity, sizeof identity))
+        snprintf(identity, sizeof identity, "%s %s", h->name, h->cpu);
+    XXH128_hash_t id = XXH3_128bits_withSeed(identity, strlen(identity), 0x6a6f756c65);
+    snprintf(h->uid, sizeof h->uid, "%016" PRIx64 "%016" PRIx64, id.high64, id.low64);
+    if (!first_line("/proc/sys/kernel/random/boot_id", h->boot, sizeof h->boot))
+        snprintf(h->boot, sizeof h->boot, "%.30s-unknown", h->name);
+    long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
+    h->record = (jl_host_record){
+        .uid = h->uid,
+        .name = h->name,
+        .cpu = h->cpu,
+        .arch = h->arch,
+        .kernel = h->kernel,
+        .os = *h->os ? h->os : NULL,
+        .cpus = sysconf(_SC_NPROCESSORS_ONLN),
+        .memory_bytes = pages > 0 && page > 0 ? (int64_t)pages * page : JL_ABSENT,
+        .boot_uid = h->boot,
+    };
+}
+
+char *jl_host_conditions(void)
+{
+    static const struct {
+        const char *key, *path;
+    } files[] = {
+        {"governor", "/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"},
+        {"no_turbo", "/sys/devices/system/cpu/intel_pstate/no_turbo"},
+        {"boost", "/sys/devices/system/cpu/cpufreq/boost"},
+        {"smt", "/sys/devices/system/cpu/smt/active"},
+        {"load", "/proc/loadavg"},
+    };
+    json_t *j = json_object();
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        char line[128];
+        if (first_line(files[i].path, line, sizeof line))
+            json_object_set_new(j, files[i].key, json_string(line));
+    }
+    char *text = json_dumps(j, JSON_COMPACT | JSON_SORT_KEYS);
+    json_decref(j);
+    return text;
+}

@@ -1,0 +1,18 @@
+/* This machine, as the store names it. */
+#ifndef JL_STUDY_HOST_H
+#define JL_STUDY_HOST_H
+
+#include "jouleline/store.h"
+
+typedef struct jl_host {
+    jl_host_record record; /* points into the fields below */
+    char uid[33], name[65], cpu[128], arch[65], kernel[65], os[128], boot[48];
+} jl_host;
+
+/* Never fails: what cannot be found out is left out. The uid is a hash of the machine's own
+ * identity, which stays private. */
+void jl_host_describe(jl_host *h);
+/* Conditions that a round runs under, as JSON for free(): governor, boost, load average. */
+char *jl_host_conditions(void);
+
+#endif

@@ -1,0 +1,310 @@
+#include "study/plan.h"
+
+#include <jansson.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/str.h"
+#include "jouleline/zoo.h"
+
+static bool begins(const char *word, const char *prefix)
+{
+    return strncmp(word, prefix, strlen(prefix)) == 0;
+}
+
+static bool is_file_name(const char *word)
+{
+    size_t n = strlen(word);
+    return strchr(word, '/') || (n > 5 && !strcmp(word + n - 5, ".onnx")) ||
+           access(word, F_OK) == 0;
+}
+
+/* "onnx:F" or "torch:F" after NAME=, or an item of its own behind it. */
+static int bind_artefact(jl_plan_model *m, const char *word, jl_error *err)
+{
+    bool onnx = begins(word, "onnx:"), torch = begins(word, "torch:");
+    if (!onnx && !torch)
+        return jl_fail(err, JL_ERR_USAGE, "'%s' of model %s is neither onnx:FILE nor torch:FILE",
+                       word, m->name);
+    const char **to = onnx ? &m->onnx : &m->torch;
+    if (*to) return jl_fail(err, JL_ERR_USAGE, "model %s has two files of one kind", m->name);
+    *to = strchr(word, ':') + 1;
+    if (access(*to, R_OK) != 0)
+        return jl_fail_errno(err, JL_ERR_MISSING, "cannot read %s of model %s", *to, m->name);
+    return 0;
+}
+
+static int add_model(jl_plan *p, const char *word, jl_error *err)
+{
+    jl_plan_model *m = &p->models[p->model_count];
+    *m = (jl_plan_model){.bytes = JL_ABSENT, .parameters = JL_ABSENT, .opset = JL_ABSENT};
+    const char *equals = strchr(word, '=');
+    int rc = 0;
+    if (equals && (begins(equals + 1, "onnx:") || begins(equals + 1, "torch:"))) {
+        m->name = jl_arena_strndup(p->arena, word, (size_t)(equals - word));
+        rc = m->name ? bind_artefact(m, equals + 1, err) : JL_ERR_MEMORY;
+    } else if (is_file_name(word)) {
+        const char *base = strrchr(word, '/') ? strrchr(word, '/') + 1 : word;
+        size_t n = strlen(base);
+        if (n > 5 && !strcmp(base + n - 5, ".onnx")) n -= 5;
+        m->name = jl_arena_strndup(p->arena, base, n);
+        m->onnx = word;
+        if (access(word, R_OK) != 0)
+            rc = jl_fail_errno(err, JL_ERR_MISSING, "cannot read the model %s", word);
+    } else {
+        const jl_zoo_model *zoo;
+        rc = jl_zoo_find(word, &zoo, err);
+        if (rc) return jl_prefix(err, "%s is no file and no model of the zoo", word);
+        m->zoo = true;
+        m->name = zoo->name;
+        m->family = zoo->family;
+    }
+    for (size_t i = 0; !rc && i < p->model_count; i++)
+        if (!strcmp(p->models[i].name, m->name))
+            rc =
+                jl_fail(err, JL_ERR_USAGE,
+                        "two models are called %s; give one another name: NAME=onnx:FILE", m->name);
+    if (!rc) p->model_count++;
+    return rc;
+}
+
+static int add_models(jl_plan *p, jl_error *err)
+{
+    const jl_study_spec *s = p->spec;
+    p->models = jl_arena_array(p->arena, s->model_count + 1, sizeof *p->models);
+    if (!p->models) return jl_fail(err, JL_ERR_MEMORY, "no memory for the models");
+    for (size_t i = 0; i < s->model_count; i++) {
+        bool more = begins(s->models[i], "torch:") || begins(s->models[i], "onnx:");
+        if (more && !p->model_count)
+            return jl_fail(err, JL_ERR_USAGE, "'%s' belongs to no model: write NAME=%s",
+                           s->models[i], s->models[i]);
+        int rc = more ? bind_artefact(&p->models[p->model_count - 1], s->models[i], err)
+                      : add_model(p, s->models[i], err);
+        if (rc) return rc;
+    }
+    for (size_t i = 0; i < p->model_count; i++) {
+        p->models[i].batches =
+            jl_arena_array(p->arena, s->batch_count, sizeof *p->models[i].batches);
+        if (!p->models[i].batches) return jl_fail(err, JL_ERR_MEMORY, "no memory for the batches");
+        for (size_t b = 0; b < s->batch_count; b++)
+            p->models[i].batches[b].batch = s->batches[b];
+    }
+    return 0;
+}
+
+static int add_configuration(jl_plan *p, const char *word, jl_error *err)
+{
+    enum { TEXT = 4096 };
+    jl_plan_configuration *c = &p->configurations[p->configuration_count];
+    *c = (jl_plan_configuration){0};
+    int rc = jl_configuration_parse(word, &c->parsed, err);
+    if (!rc) rc = jl_runtime_of(&c->parsed, &c->runtime, err);
+    if (rc) return rc;
+    char *text = jl_arena_alloc(p->arena, TEXT);
+    if (!text) return jl_fail(err, JL_ERR_MEMORY, "no memory for the configurations");
+    if (jl_configuration_format(&c->parsed, text, TEXT))
+        return jl_fail(err, JL_ERR_LIMIT, "configuration %s is too long", word);
+    c->text = text;
+    for (size_t i = 0; i < p->configuration_count; i++)
+        if (!strcmp(p->configurations[i].text, text))
+            return jl_fail(err, JL_ERR_USAGE, "configuration %s is there twice", text);
+    p->configuration_count++;
+    return 0;
+}
+
+static int add_cells(jl_plan *p, jl_error *err)
+{
+    const jl_study_spec *s = p->spec;
+    p->cells = jl_arena_array(
+        p->arena, p->model_count * p->configuration_count * s->batch_count * s->in_flight_count + 1,
+        sizeof *p->cells);
+    if (!p->cells) return jl_fail(err, JL_ERR_MEMORY, "no memory for the cells");
+    for (size_t m = 0; m < p->model_count; m++)
+        for (size_t c = 0; c < p->configuration_count; c++)
+            for (size_t b = 0; b < s->batch_count; b++)
+                for (size_t f = 0; f < s->in_flight_count; f++)
+                    p->cells[p->cell_count++] = (jl_plan_cell){
+                        .model = m, .configuration = c, .batch = b, .in_flight = s->in_flight[f]};
+    return 0;
+}
+
+static json_t *texts(const char *const *items, size_t count)
+{
+    json_t *all = json_array();
+    for (size_t i = 0; i < count; i++)
+        json_array_append_new(all, json_string(items[i]));
+    return all;
+}
+
+static json_t *wholes(const int64_t *items, size_t count)
+{
+    json_t *all = json_array();
+    for (size_t i = 0; i < count; i++)
+        json_array_append_new(all, json_integer(items[i]));
+    return all;
+}
+
+/* What makes it the same study: not the number of rounds, nor how long this call may take. */
+static const char *spec_json(const jl_plan *p)
+{
+    const jl_study_spec *s = p->spec;
+    json_t *configurations = json_array();
+    for (size_t i = 0; i < p->configuration_count; i++)
+        json_array_append_new(configurations, json_string(p->configurations[i].text));
+    json_t *j = json_pack(
+        "{s:s, s:o, s:o, s:o, s:o, s:s, s:o, s:o, s:o, s:s, s:f, s:f, s:f, s:f, s:f, s:b}", "name",
+        s->name, "models", texts(s->models, s->model_count), "configurations", configurations,
+        "batch", wholes(s->batches, s->batch_count), "in_flight",
+        wholes(s->in_flight, s->in_flight_count), "io", s->host_io ? "host" : "device", "shape",
+        texts(s->shapes, s->shape_count), "fill", texts(s->fills, s->fill_count), "input",
+        texts(s->inputs, s->input_count), "start",
+        s->start == JL_START_AUTO   ? "auto"
+        : s->start == JL_START_EXEC ? "exec"
+                                    : "fork",
+        "min_time_s", (double)s->min_time_ns * 1e-9, "max_time_s", (double)s->max_time_ns * 1e-9,
+        "warmup_s", (double)s->warmup_ns * 1e-9, "soak_s", (double)s->soak_ns * 1e-9, "idle_s",
+        (double)s->idle_ns * 1e-9, "trust", s->trust);
+    char *text = j ? json_dumps(j, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
+    const char *kept = text ? jl_arena_strndup(p->arena, text, strlen(text)) : NULL;
+    free(text);
+    json_decref(j);
+    return kept;
+}
+
+static int check_numbers(const jl_study_spec *s, jl_error *err)
+{
+    if (!s->model_count) return jl_fail(err, JL_ERR_USAGE, "no model is named: give -m MODEL");
+    if (!s->configuration_count)
+        return jl_fail(err, JL_ERR_USAGE,
+                       "no configuration is named: give -c CONFIGURATION, such as ort-cpu/fp32");
+    for (size_t i = 0; i < s->batch_count; i++)
+        for (size_t k = 0; k < i; k++)
+            if (s->batches[i] == s->batches[k])
+                return jl_fail(err, JL_ERR_USAGE, "batch %lld is there twice",
+                               (long long)s->batches[i]);
+    if (s->max_time_ns < s->min_time_ns)
+        return jl_fail(err, JL_ERR_USAGE, "--max-time is shorter than --min-time");
+    return 0;
+}
+
+int jl_plan_new(const jl_study_spec *spec, jl_arena *arena, jl_plan *p, jl_error *err)
+{
+    *p = (jl_plan){.spec = spec, .arena = arena};
+    int rc = check_numbers(spec, err);
+    if (!rc) rc = add_models(p, err);
+    p->configurations =
+        jl_arena_array(arena, spec->configuration_count + 1, sizeof *p->configurations);
+    if (!rc && !p->configurations) rc = jl_fail(err, JL_ERR_MEMORY, "no memory for a plan");
+    for (size_t i = 0; !rc && i < spec->configuration_count; i++)
+        rc = add_configuration(p, spec->configurations[i], err);
+    if (!rc) rc = add_cells(p, err);
+    if (!rc && !(p->spec_json = spec_json(p)))
+        rc = jl_fail(err, JL_ERR_FORMAT, "a name in the study is not valid UTF-8");
+    return rc;
+}
+
+static bool is(const jl_configuration *c, const char *runtime)
+{
+    return !strcmp(c->runtime, runtime);
+}
+
+const char *jl_plan_model_path(const jl_plan_model *m, const jl_configuration *c,
+                               const char **reason)
+{
+    *reason = NULL;
+    if (is(c, "fake")) return NULL;
+    if (is(c, "pytorch")) {
+        if (!m->zoo && !m->torch)
+            *reason =
+                "pytorch takes a model of the zoo, or a program: NAME=onnx:FILE,torch:FILE.pt2";
+        return m->torch;
+    }
+    if (!m->onnx) {
+        *reason = "this runtime takes an ONNX file: NAME=onnx:FILE";
+        return NULL;
+    }
+    const char *convert = jl_configuration_option(c, "convert");
+    if (convert && strcmp(convert, "jouleline") != 0) return convert;
+    if (is(c, "ort") && c->precision == JL_PRECISION_FP16) {
+        *reason = m->fp16 ? NULL : m->fp16_reason;
+        return m->fp16;
+    }
+    if (is(c, "ort") && c->precision == JL_PRECISION_BF16) {
+        *reason = m->bf16 ? NULL : m->bf16_reason;
+        return m->bf16;
+    }
+    return m->onnx;
+}
+
+/* --- probing --- */
+
+typedef struct probe_arg {
+    const jl_plan_configuration *c;
+} probe_arg;
+
+static int probe(void *arg, jl_buf *out, jl_error *err)
+{
+    enum { MOST = 32 };
+    const jl_plan_configuration *c = ((probe_arg *)arg)->c;
+    jl_device devices[MOST];
+    size_t count = 0;
+    int rc = c->runtime->probe(&c->parsed, devices, MOST, &count, NULL, err);
+    if (rc) return rc;
+    for (size_t i = 0; i < count; i++)
+        if (!strcmp(devices[i].provider, c->parsed.provider) &&
+            devices[i].index == c->parsed.device) {
+            jl_buf_append(out, &devices[i], sizeof devices[i]);
+            return 0;
+        }
+    return jl_fail(err, JL_ERR_MISSING,
+                   "%s finds no device %d for %s here ('jouleline doctor' lists "
+                   "what there is)",
+                   c->parsed.runtime, c->parsed.device, c->parsed.provider);
+}
+
+/* Configurations that differ in precision or options alone find the same device. */
+static const jl_plan_configuration *probed_alike(const jl_plan *p, size_t i)
+{
+    const jl_plan_configuration *c = &p->configurations[i];
+    const char *lib = jl_configuration_option(&c->parsed, "lib");
+    for (size_t k = 0; k < i; k++) {
+        const jl_plan_configuration *o = &p->configurations[k];
+        const char *other = jl_configuration_option(&o->parsed, "lib");
+        if (o->runtime == c->runtime && !strcmp(o->parsed.provider, c->parsed.provider) &&
+            o->parsed.device == c->parsed.device && !lib == !other && (!lib || !strcmp(lib, other)))
+            return o;
+    }
+    return NULL;
+}
+
+int jl_plan_probe(jl_plan *p, int fake_device_fd, jl_error *err)
+{
+    static const int64_t TIMEOUT_NS = 180 * INT64_C(1000000000);
+    for (size_t i = 0; i < p->configuration_count; i++) {
+        jl_plan_configuration *c = &p->configurations[i];
+        jl_error e = {0};
+        int rc = jl_launch_of(&c->parsed, p->spec->plugins, p->spec->plugin_count,
+                              c->runtime->simulated ? fake_device_fd : 0, &c->launch, err);
+        if (rc) return rc;
+        const jl_plan_configuration *alike = probed_alike(p, i);
+        if (alike) {
+            c->device = alike->device;
+            c->absent = alike->absent;
+            c->reason = alike->reason;
+            continue;
+        }
+        JL_CLEANUP(jl_buf_free) jl_buf out = {0};
+        probe_arg arg = {.c = c};
+        rc = jl_call_in_child(probe, &arg, TIMEOUT_NS, sizeof c->device, &out, &e);
+        if (!rc && out.n == sizeof c->device) {
+            memcpy(&c->device, out.p, sizeof c->device);
+            continue;
+        }
+        c->absent = true;
+        c->reason = jl_arena_strndup(p->arena, e.msg, strlen(e.msg));
+    }
+    return 0;
+}

@@ -1,0 +1,91 @@
+/* A study's cells, and what each needs on disk before it can run. */
+#ifndef JL_STUDY_PLAN_H
+#define JL_STUDY_PLAN_H
+
+#include "base/arena.h"
+#include "jouleline/configuration.h"
+#include "jouleline/runtime.h"
+#include "jouleline/study.h"
+#include "study/child.h"
+
+enum { JL_PLAN_PRECISIONS = JL_PRECISION_COUNT };
+
+/* What one call of a model at one batch costs by its graph; NAN where not known. */
+typedef struct jl_plan_cost {
+    double flop, moved_bytes, nodes;
+} jl_plan_cost;
+
+typedef struct jl_plan_batch {
+    int64_t batch;
+    const char *inputs_path; /* safetensors */
+    const char *inputs_key;  /* hash of their content */
+    const char *reason;      /* why there are no inputs, or NULL */
+    jl_plan_cost cost[JL_PLAN_PRECISIONS];
+} jl_plan_batch;
+
+typedef struct jl_plan_model {
+    const char *name, *onnx, *torch; /* onnx: path, NULL for a zoo model until prepared */
+    bool zoo;
+    bool needs_onnx, needs_weights, needs_fp16, needs_bf16;
+    const char *uid, *family, *weights, *fp16, *bf16; /* after preparation */
+    const char *items_are;
+    const char *reason; /* why it cannot be measured (outcome invalid), or NULL */
+    const char *fp16_reason, *bf16_reason;
+    int64_t bytes, parameters, opset;
+    jl_plan_batch *batches; /* as the spec has them */
+    jl_id id;
+} jl_plan_model;
+
+typedef struct jl_plan_configuration {
+    jl_configuration parsed;
+    const char *text; /* canonical */
+    const jl_runtime *runtime;
+    jl_launch launch;
+    jl_nursery *nursery; /* NULL: by exec */
+    bool absent;         /* the runtime or the device is not here: reason */
+    const char *reason;
+    jl_device device;
+    jl_id id, device_id;
+} jl_plan_configuration;
+
+typedef struct jl_plan_cell {
+    size_t model, configuration, batch; /* indices */
+    int64_t in_flight;
+    jl_id id;
+    int failures; /* in a row */
+    const char *last_failure;
+    jl_outcome last_outcome;
+} jl_plan_cell;
+
+typedef struct jl_plan {
+    const jl_study_spec *spec;
+    jl_arena *arena;
+    jl_plan_model *models;
+    jl_plan_configuration *configurations;
+    jl_plan_cell *cells;
+    size_t model_count, configuration_count, cell_count;
+    const char *spec_json; /* everything that makes it the same study */
+} jl_plan;
+
+/* Parses the words. JL_ERR_USAGE or JL_ERR_MISSING names the word at fault. */
+int jl_plan_new(const jl_study_spec *spec, jl_arena *arena, jl_plan *plan, jl_error *err);
+
+/* Exports, converts and describes the models in helper children, makes the inputs (files in
+ * `scratch`). A model that cannot be used keeps its reason and fails nothing. `interrupted` ends
+ * it between two models. */
+int jl_plan_prepare(jl_plan *plan, const char *scratch, const jl_study_events *events,
+                    const volatile sig_atomic_t *interrupted, jl_error *err);
+
+/* The ONNX file (or the program) that a configuration takes, or NULL with *reason. */
+const char *jl_plan_model_path(const jl_plan_model *m, const jl_configuration *c,
+                               const char **reason);
+
+/* Asks every runtime in a helper child what it finds; what is absent keeps its reason. */
+int jl_plan_probe(jl_plan *plan, int fake_device_fd, jl_error *err);
+
+static inline void jl_study_say(const jl_study_events *e, const char *line)
+{
+    if (e && e->say) e->say(e->ctx, line);
+}
+
+#endif

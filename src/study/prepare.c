@@ -1,0 +1,394 @@
+/* What runs need on disk: models exported and converted into the cache, inputs in the scratch
+ * folder. Each model is handled in a helper child, so that a file that crashes a parser ends as
+ * that model's reason; the child answers in JSON. */
+#include <inttypes.h>
+#include <jansson.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <xxhash.h>
+
+#include "base/paths.h"
+#include "jouleline/convert.h"
+#include "jouleline/cost.h"
+#include "jouleline/model.h"
+#include "jouleline/zoo.h"
+#include "runtime/inputs.h"
+#include "study/plan.h"
+#include "study/tensors.h"
+#include "study/wire.h"
+
+static const int64_t CHILD_NS = 1800 * INT64_C(1000000000);
+enum { ANSWER_BYTES = 8 << 20 };
+
+typedef struct prepare_arg {
+    const jl_plan *plan;
+    const jl_plan_model *model;
+    const char *scratch, *cache;
+} prepare_arg;
+
+/* A folder of the cache that changes with the program, which decides the bytes of an export. */
+static int cache_folder(jl_path *to, jl_error *err)
+{
+    jl_path base;
+    struct stat st;
+    int rc = jl_path_cache_dir(&base, err);
+    if (rc) return rc;
+    if (stat("/proc/self/exe", &st) != 0)
+        return jl_fail_errno(err, JL_ERR_IO, "cannot look at this program's own file");
+    int64_t key[] = {st.st_size, st.st_mtim.tv_sec, st.st_mtim.tv_nsec};
+    int n = snprintf(to->s, sizeof to->s, "%s/models-%08x", base.s,
+                     (unsigned)XXH3_64bits(key, sizeof key));
+    if (n < 0 || (size_t)n >= sizeof to->s)
+        return jl_fail(err, JL_ERR_LIMIT, "the path of the cache is too long");
+    return jl_make_dirs(to->s, err);
+}
+
+static bool there(const char *path)
+{
+    return access(path, R_OK) == 0;
+}
+
+static const char *text_or(json_t *to, const char *key, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+static const char *text_or(json_t *to, const char *key, const char *format, ...)
+{
+    char text[4096];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    json_object_set_new(to, key, json_string(text));
+    return jl_json_text(to, key, "");
+}
+
+static int export_zoo(const prepare_arg *a, json_t *out, jl_error *err)
+{
+    const jl_plan_model *m = a->model;
+    int rc = 0;
+    if (m->needs_onnx) {
+        const char *path = text_or(out, "onnx", "%s/%s.onnx", a->cache, m->name);
+        if (!there(path)) rc = jl_zoo_export(m->name, NULL, path, err);
+    }
+    if (!rc && m->needs_weights) {
+        const char *path = text_or(out, "weights", "%s/%s.safetensors", a->cache, m->name);
+        if (!there(path)) rc = jl_zoo_export_safetensors(m->name, NULL, path, err);
+    }
+    return rc;
+}
+
+static void convert(const prepare_arg *a, json_t *out, const char *onnx, bool bf16)
+{
+    const char *key = bf16 ? "bf16" : "fp16", *reason = bf16 ? "bf16_reason" : "fp16_reason";
+    const char *path =
+        text_or(out, key, "%s/%s.%s.onnx", a->cache, jl_json_text(out, "uid", "model"), key);
+    jl_convert_options o = {.to = bf16 ? JL_BFLOAT16 : JL_FLOAT16};
+    jl_convert_summary summary;
+    jl_error e = {0};
+    if (there(path) || jl_convert_precision(onnx, path, &o, &summary, &e) == 0) return;
+    json_object_del(out, key);
+    text_or(out, reason, "converting to %s: %s", key, e.msg);
+}
+
+/* --- inputs --- */
+
+static int port_specs(const jl_model *model, jl_arena *arena, jl_input_spec **specs, size_t *count,
+                      jl_error *err)
+{
+    const jl_port *ports = jl_model_inputs(model, count);
+    *specs = jl_arena_array(arena, *count + 1, sizeof **specs);
+    if (!*specs) return jl_fail(err, JL_ERR_MEMORY, "no memory for the inputs");
+    for (size_t i = 0; i < *count; i++) {
+        const jl_port *p = &ports[i];
+        jl_input_spec *s = &(*specs)[i];
+        jl_input_bound bound;
+        if (p->kind != JL_PORT_TENSOR)
+            return jl_fail(err, JL_ERR_UNSUPPORTED,
+                           "input '%s' is no tensor but a sequence or an optional", p->name);
+        if (p->rank > JL_MAX_RANK)
+            return jl_fail(err, JL_ERR_LIMIT, "input '%s' has %d dimensions", p->name, p->rank);
+        *s = (jl_input_spec){.name = p->name, .dtype = p->dtype, .rank = p->rank};
+        for (int k = 0; k < p->rank; k++) {
+            s->dims[k] = p->sizes[k].value;
+            s->dim_names[k] = p->sizes[k].symbol;
+        }
+        if (jl_model_input_bound(model, i, &bound)) s->bound = bound.rows;
+    }
+    return 0;
+}
+
+/* A program for PyTorch tells nothing of its inputs: the words do. */
+static int word_specs(const jl_study_spec *spec, jl_arena *arena, jl_input_spec **specs,
+                      size_t *count, jl_error *err)
+{
+    *count = spec->shape_count;
+    *specs = jl_arena_array(arena, *count + 1, sizeof **specs);
+    if (!*specs) return jl_fail(err, JL_ERR_MEMORY, "no memory for the inputs");
+    if (!*count)
+        return jl_fail(err, JL_ERR_USAGE,
+                       "a program for PyTorch does not tell its inputs; give --shape NAME=Bx...");
+    for (size_t i = 0; i < *count; i++) {
+        const char *word = spec->shapes[i], *equals = strchr(word, '=');
+        if (!equals) return jl_fail(err, JL_ERR_USAGE, "--shape %s: write NAME=%s", word, word);
+        (*specs)[i] =
+            (jl_input_spec){.name = jl_arena_strndup(arena, word, (size_t)(equals - word)),
+                            .dtype = JL_FLOAT,
+                            .rank = -1};
+    }
+    return 0;
+}
+
+static void add_notes(json_t *notes, const jl_inputs *inputs)
+{
+    for (size_t i = 0; i < inputs->note_count; i++) {
+        json_t *note = json_string(inputs->notes[i]);
+        bool known = false;
+        for (size_t k = 0; k < json_array_size(notes); k++)
+            known |= json_equal(json_array_get(notes, k), note) != 0;
+        if (known || !note)
+            json_decref(note);
+        else
+            json_array_append_new(notes, note);
+    }
+}
+
+static void hash_inputs(const jl_inputs *inputs, char hex[33])
+{
+    XXH3_state_t *state = XXH3_createState();
+    XXH3_128bits_reset(state);
+    for (size_t i = 0; i < inputs->count; i++) {
+        const jl_tensor *t = &inputs->tensors[i];
+        XXH3_128bits_update(state, t->name, strlen(t->name) + 1);
+        XXH3_128bits_update(state, t->dims, sizeof *t->dims * (size_t)t->rank);
+        XXH3_128bits_update(state, t->data, t->size_bytes);
+    }
+    XXH128_hash_t h = XXH3_128bits_digest(state);
+    XXH3_freeState(state);
+    snprintf(hex, 33, "%016" PRIx64 "%016" PRIx64, h.high64, h.low64);
+}
+
+static int make_inputs(const prepare_arg *a, const jl_model *model, size_t b, json_t *out,
+                       json_t *notes, jl_inputs *inputs, jl_error *err)
+{
+    const jl_study_spec *spec = a->plan->spec;
+    int64_t batch = a->model->batches[b].batch;
+    jl_arena *arena = jl_arena_new();
+    jl_input_spec *specs;
+    size_t count;
+    if (!arena) return jl_fail(err, JL_ERR_MEMORY, "no memory for the inputs");
+    int rc = model ? port_specs(model, arena, &specs, &count, err)
+                   : word_specs(spec, arena, &specs, &count, err);
+    jl_input_words words = {.shapes = spec->shapes,
+                            .fills = spec->fills,
+                            .files = spec->inputs,
+                            .shape_count = spec->shape_count,
+                            .fill_count = spec->fill_count,
+                            .file_count = spec->input_count};
+    if (!rc) rc = jl_inputs_make(specs, count, &words, batch, spec->seed, inputs, err);
+    jl_arena_free(arena);
+    if (rc) return rc;
+    char hex[33];
+    hash_inputs(inputs, hex);
+    text_or(out, "inputs_key", "%s", hex);
+    const char *path = text_or(out, "inputs_path", "%s/inputs-%s.safetensors", a->scratch, hex);
+    add_notes(notes, inputs);
+    return there(path) ? 0 : jl_tensors_write(path, inputs->tensors, inputs->count, err);
+}
+
+/* --- cost --- */
+
+static const jl_dtype cost_types[JL_PLAN_PRECISIONS] = {
+    [JL_PRECISION_FP16] = JL_FLOAT16,
+    [JL_PRECISION_BF16] = JL_BFLOAT16,
+    [JL_PRECISION_INT8] = JL_INT8,
+};
+
+static int cost_of(const char *model_name, const jl_inputs *inputs, int64_t batch, jl_dtype type,
+                   json_t *to, jl_error *err)
+{
+    jl_model *m;
+    int rc = jl_model_open(model_name, &m, err);
+    if (rc) return rc;
+    for (size_t i = 0; !rc && i < inputs->count; i++) {
+        const jl_tensor *t = &inputs->tensors[i];
+        JL_CLEANUP(jl_buf_free) jl_buf words = {0};
+        jl_buf_printf(&words, "%s=", t->name);
+        for (int k = 0; k < t->rank; k++)
+            jl_buf_printf(&words, "%s%" PRId64, k ? "x" : "", t->dims[k]);
+        if (t->rank) rc = jl_model_bind_shape(m, words.p, batch, err);
+    }
+    jl_cost *c = NULL;
+    if (!rc) rc = jl_cost_new(m, &(jl_cost_options){.batch = batch, .precision = type}, &c, err);
+    if (!rc && c->n_unknown == 0) {
+        int64_t bytes = c->total.weight_bytes + c->total.fused_activation_bytes;
+        json_object_set_new(to, "parameters", json_integer(c->total.parameters));
+        json_array_append_new(json_object_get(to, "cost"),
+                              json_pack("[I, I, I]", (json_int_t)c->total.flop, (json_int_t)bytes,
+                                        (json_int_t)c->n_nodes));
+    } else {
+        json_array_append_new(json_object_get(to, "cost"), json_null());
+    }
+    jl_cost_free(c);
+    jl_model_close(m);
+    return rc;
+}
+
+static void add_costs(const prepare_arg *a, const char *model_name, const jl_inputs *inputs,
+                      int64_t batch, json_t *to)
+{
+    (void)a;
+    jl_error e = {0};
+    json_object_set_new(to, "cost", json_array());
+    for (size_t p = 0; p < JL_PLAN_PRECISIONS; p++)
+        if (cost_of(model_name, inputs, batch, cost_types[p], to, &e) &&
+            json_array_size(json_object_get(to, "cost")) <= p)
+            json_array_append_new(json_object_get(to, "cost"), json_null());
+}
+
+/* --- one model, in the child --- */
+
+static int describe(const prepare_arg *a, json_t *out, jl_error *err)
+{
+    const jl_plan_model *m = a->model;
+    jl_model *model = NULL;
+    int rc = m->zoo ? export_zoo(a, out, err) : 0;
+    const char *onnx = m->zoo ? jl_json_text(out, "onnx", NULL) : m->onnx;
+    const char *opened = onnx ? onnx : m->zoo ? m->name : NULL;
+    if (!rc && opened) rc = jl_model_open(opened, &model, err);
+    char hex[33] = "";
+    if (!rc && model) rc = jl_model_hash(model, hex, err);
+    if (!rc && model) {
+        text_or(out, "uid", "%s", hex);
+        json_object_set_new(out, "opset", json_integer(jl_model_opset(model)));
+        json_object_set_new(out, "bytes", json_integer(jl_model_file_bytes(model)));
+    } else if (!rc) {
+        struct stat st;
+        if (stat(m->torch, &st) != 0) rc = jl_fail_errno(err, JL_ERR_IO, "%s", m->torch);
+        text_or(out, "uid", "torch-%s-%lld-%lld", m->name, (long long)st.st_size,
+                (long long)st.st_mtime);
+    }
+    json_t *batches = json_array(), *notes = json_array();
+    json_object_set_new(out, "batches", batches);
+    json_object_set_new(out, "notes", notes);
+    for (size_t b = 0; !rc && b < a->plan->spec->batch_count; b++) {
+        json_t *entry = json_object();
+        json_array_append_new(batches, entry);
+        jl_inputs inputs = {0};
+        jl_error e = {0};
+        if (make_inputs(a, model, b, entry, notes, &inputs, &e))
+            text_or(entry, "reason", "%s", e.msg);
+        else if (opened)
+            add_costs(a, opened, &inputs, m->batches[b].batch, entry);
+        jl_inputs_free(&inputs);
+    }
+    jl_model_close(model);
+    if (!rc && onnx && m->needs_fp16) convert(a, out, onnx, false);
+    if (!rc && onnx && m->needs_bf16) convert(a, out, onnx, true);
+    return rc;
+}
+
+static int prepare_in_child(void *arg, jl_buf *out, jl_error *err)
+{
+    json_t *j = json_object();
+    int rc = describe(arg, j, err);
+    char *text = rc ? NULL : json_dumps(j, JSON_COMPACT);
+    if (!rc && !text) rc = jl_fail(err, JL_ERR_FORMAT, "the model's names are not valid UTF-8");
+    if (text) jl_buf_puts(out, text);
+    free(text);
+    json_decref(j);
+    return rc;
+}
+
+/* --- taking the answer --- */
+
+static const char *keep(const jl_plan *p, const json_t *from, const char *key)
+{
+    const char *text = jl_json_text(from, key, NULL);
+    return text ? jl_arena_strndup(p->arena, text, strlen(text)) : NULL;
+}
+
+static double number_at(const json_t *array, size_t i)
+{
+    const json_t *j = json_array_get(array, i);
+    return json_is_number(j) ? json_number_value(j) : NAN;
+}
+
+static void take_batch(const jl_plan *p, const json_t *from, jl_plan_model *m, jl_plan_batch *b)
+{
+    b->inputs_path = keep(p, from, "inputs_path");
+    b->inputs_key = keep(p, from, "inputs_key");
+    b->reason = keep(p, from, "reason");
+    int64_t parameters = jl_json_whole(from, "parameters", JL_ABSENT);
+    if (parameters != JL_ABSENT) m->parameters = parameters;
+    for (size_t k = 0; k < JL_PLAN_PRECISIONS; k++) {
+        const json_t *c = json_array_get(json_object_get(from, "cost"), k);
+        b->cost[k] = (jl_plan_cost){number_at(c, 0), number_at(c, 1), number_at(c, 2)};
+    }
+}
+
+static void take(jl_plan *p, const json_t *from, jl_plan_model *m, const jl_study_events *events)
+{
+    m->uid = keep(p, from, "uid");
+    if (m->zoo) m->onnx = keep(p, from, "onnx");
+    m->weights = keep(p, from, "weights");
+    m->fp16 = keep(p, from, "fp16");
+    m->bf16 = keep(p, from, "bf16");
+    m->fp16_reason = keep(p, from, "fp16_reason");
+    m->bf16_reason = keep(p, from, "bf16_reason");
+    m->opset = jl_json_whole(from, "opset", JL_ABSENT);
+    m->bytes = jl_json_whole(from, "bytes", JL_ABSENT);
+    const json_t *batches = json_object_get(from, "batches"), *note;
+    for (size_t b = 0; b < p->spec->batch_count; b++)
+        take_batch(p, json_array_get(batches, b), m, &m->batches[b]);
+    size_t i;
+    json_array_foreach(json_object_get(from, "notes"), i, note)
+    {
+        char line[1024];
+        snprintf(line, sizeof line, "%s: %s", m->name, json_string_value(note));
+        if (!m->zoo) jl_study_say(events, line);
+    }
+}
+
+static void find_needs(const jl_plan *p, jl_plan_model *m)
+{
+    for (size_t i = 0; i < p->configuration_count; i++) {
+        const jl_configuration *c = &p->configurations[i].parsed;
+        if (!strcmp(c->runtime, "fake") || p->configurations[i].absent) continue;
+        if (!p->spec->no_check) m->needs_onnx = true; /* the reference */
+        if (!strcmp(c->runtime, "pytorch")) {
+            m->needs_weights = true;
+            continue;
+        }
+        m->needs_onnx = true;
+        if (strcmp(c->runtime, "ort") != 0 || jl_configuration_option(c, "convert")) continue;
+        m->needs_fp16 |= c->precision == JL_PRECISION_FP16;
+        m->needs_bf16 |= c->precision == JL_PRECISION_BF16;
+    }
+}
+
+int jl_plan_prepare(jl_plan *p, const char *scratch, const jl_study_events *events,
+                    const volatile sig_atomic_t *interrupted, jl_error *err)
+{
+    jl_path cache;
+    int rc = cache_folder(&cache, err);
+    for (size_t i = 0; !rc && i < p->model_count; i++) {
+        jl_plan_model *m = &p->models[i];
+        if (interrupted && *interrupted) return 0;
+        if (events && events->progress) events->progress(events->ctx, 0, 0, m->name);
+        find_needs(p, m);
+        prepare_arg arg = {.plan = p, .model = m, .scratch = scratch, .cache = cache.s};
+        JL_CLEANUP(jl_buf_free) jl_buf out = {0};
+        jl_error e = {0};
+        int failed = jl_call_in_child(prepare_in_child, &arg, CHILD_NS, ANSWER_BYTES, &out, &e);
+        JL_JSON *answer = failed ? NULL : json_loadb(out.p, out.n, 0, NULL);
+        if (answer)
+            take(p, answer, m, events);
+        else
+            m->reason = jl_arena_printf(p->arena, "%s", failed ? e.msg : "no answer of the helper");
+    }
+    return rc;
+}
