@@ -166,6 +166,7 @@ static int openvino_load(void *ctx, const jl_load_request *r, jl_error *err)
     openvino *o = ctx;
     const ov_api *a = &o->library.api;
     ov_model *model = NULL;
+    o->placement = r->placement;
     if (o->configuration.device != 0)
         return jl_fail(err, JL_ERR_MISSING, "the CPU is device 0; there is no device %d",
                        o->configuration.device);
@@ -226,7 +227,7 @@ static int openvino_describe(void *ctx, const jl_facts *f, jl_error *err)
     f->add(f->ctx, "library", o->library.path);
     f->add(f->ctx, "device", name);
     f->add(f->ctx, "regime", o->matched ? "matched" : "native");
-    f->add(f->ctx, "placement", "device");
+    f->add(f->ctx, "placement", o->placement == JL_IO_HOST ? "host" : "device");
     f->add(f->ctx, "shapes", o->matched ? "fixed" : "as in the model");
     /* What the library made of it, read back. */
     add_property(o, f, "threads", "INFERENCE_NUM_THREADS");

@@ -15,6 +15,7 @@ typedef struct openvino_library {
 typedef struct openvino {
     jl_configuration configuration;
     bool matched;
+    jl_placement placement; /* as asked for: a processor computes where its inputs are */
     openvino_library library;
     ov_core *core;
     ov_compiled *compiled;

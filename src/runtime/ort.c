@@ -89,7 +89,11 @@ static int ort_open(const jl_configuration *c, void **ctx, jl_error *err)
 
 static OrtStatus *run(ort *o, int slot)
 {
-    return o->library.api->RunWithBinding(o->session, o->run_options, o->slots[slot].binding);
+    const ort_slot *s = &o->slots[slot];
+    if (s->binding) return o->library.api->RunWithBinding(o->session, o->run_options, s->binding);
+    return o->library.api->Run(o->session, o->run_options, o->input_names, o->input_values,
+                               o->input_count, (const char *const *)o->output_names,
+                               o->output_count, s->values);
 }
 
 static void *serve_slot(void *ctx)
@@ -183,6 +187,9 @@ static int ort_load(void *ctx, const jl_load_request *r, jl_error *err)
     if (!rc && needs_gpu(&o->configuration)) rc = ort_find_gpu(o, err);
     if (rc) return rc;
     o->io_on_device = o->on_gpu && r->placement == JL_IO_DEVICE;
+    /* A processor computes where its inputs are: both words are true there, and it runs as told. */
+    o->copies = !o->io_on_device &&
+                (r->placement == JL_IO_HOST || strcmp(o->configuration.provider, "cpu") != 0);
     rc = make_environment(o, err);
     if (!rc) rc = ort_make_options(o, r, err);
     if (!rc)

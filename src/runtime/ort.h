@@ -29,8 +29,9 @@ typedef struct ort_input {
 /* One call that can be outstanding: outputs of its own, the inputs shared with the others. */
 typedef struct ort_slot {
     struct ort *owner;
-    OrtIoBinding *binding;
-    pthread_t thread; /* only with more than one slot */
+    OrtIoBinding *binding; /* or, where every call copies, */
+    OrtValue **values;     /* the outputs, made by the first call */
+    pthread_t thread;      /* only with more than one slot */
     sem_t go, done;
     OrtStatus *status; /* of the last call */
     bool started, quit;
@@ -50,11 +51,14 @@ typedef struct ort {
     jl_cuda_device gpu;
     bool on_gpu;       /* the provider computes on `gpu` */
     bool io_on_device; /* inputs and outputs are in its memory */
+    bool copies;       /* the provider computes elsewhere than the inputs are */
     bool cuda_graph;
     long threads; /* 0: left to the library */
     const char *optimization;
     char *provider_options; /* as the library prints them, or NULL */
     ort_input *inputs;
+    const char **input_names; /* the same once more, as Run takes them */
+    const OrtValue **input_values;
     size_t input_count;
     char **output_names;
     bool *output_is_tensor;

@@ -62,7 +62,9 @@ typedef struct ort_api {
     void *unused_4[3];
     OrtStatus *(*CreateSession)(const OrtEnv *, const char *, const OrtSessionOptions *,
                                 OrtSession **);
-    void *unused_8[2];
+    void *unused_8[1];
+    OrtStatus *(*Run)(OrtSession *, const OrtRunOptions *, const char *const *,
+                      const OrtValue *const *, size_t, const char *const *, size_t, OrtValue **);
     OrtStatus *(*CreateSessionOptions)(OrtSessionOptions **);
     void *unused_11[11];
     OrtStatus *(*SetSessionLogSeverityLevel)(OrtSessionOptions *, int);
@@ -181,6 +183,7 @@ ORT_SLOT(GetErrorCode, 1);
 ORT_SLOT(GetErrorMessage, 2);
 ORT_SLOT(CreateEnv, 3);
 ORT_SLOT(CreateSession, 7);
+ORT_SLOT(Run, 9);
 ORT_SLOT(CreateSessionOptions, 10);
 ORT_SLOT(SetSessionLogSeverityLevel, 22);
 ORT_SLOT(SetSessionGraphOptimizationLevel, 23);

@@ -166,8 +166,7 @@ int ort_describe(void *ctx, const jl_facts *f, jl_error *err)
     else
         add(f, "threads", "default");
     add(f, "optimization", o->optimization);
-    add(f, "placement",
-        o->io_on_device || !strcmp(o->configuration.provider, "cpu") ? "device" : "host");
+    add(f, "placement", o->copies ? "host" : "device");
     if (o->on_gpu) {
         describe_cuda(o, f);
     } else {

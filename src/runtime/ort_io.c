@@ -96,7 +96,10 @@ int ort_make_inputs(ort *o, const jl_load_request *r, jl_error *err)
         ort_check(a, a->SessionGetInputCount(o->session, &o->input_count), err, "count the inputs");
     if (rc) return rc;
     o->inputs = calloc(o->input_count + 1, sizeof *o->inputs);
-    if (!o->inputs) return jl_fail(err, JL_ERR_MEMORY, "no memory for inputs");
+    o->input_names = calloc(o->input_count + 1, sizeof *o->input_names);
+    o->input_values = calloc(o->input_count + 1, sizeof(OrtValue *));
+    if (!o->inputs || !o->input_names || !o->input_values)
+        return jl_fail(err, JL_ERR_MEMORY, "no memory for inputs");
     for (size_t i = 0; !rc && i < o->input_count; i++) {
         OrtTypeInfo *info;
         char *name;
@@ -114,6 +117,8 @@ int ort_make_inputs(ort *o, const jl_load_request *r, jl_error *err)
                          "the input '%s' is a sequence, map or optional; only tensors can be given",
                          o->inputs[i].name);
         if (!rc) rc = make_input(o, &o->inputs[i], r, type, err);
+        o->input_names[i] = o->inputs[i].name;
+        o->input_values[i] = o->inputs[i].value;
     }
     return rc;
 }
@@ -171,10 +176,14 @@ static int name_outputs(ort *o, jl_error *err)
 }
 
 /* Outputs are bound to a place, not to a buffer: the library allocates them in the first call
- * and writes into the same memory in every later one. */
+ * and writes into the same memory in every later one. A binding would copy host inputs to the
+ * device once, when they are bound, so calls that shall copy go without one. */
 static int bind(ort *o, ort_slot *s, jl_error *err)
 {
     const ort_api *a = o->library.api;
+    s->values = calloc(o->output_count + 1, sizeof(OrtValue *));
+    if (!s->values) return jl_fail(err, JL_ERR_MEMORY, "no memory for outputs");
+    if (o->copies) return 0;
     int rc = ort_check(a, a->CreateIoBinding(o->session, &s->binding), err, "make a binding");
     for (size_t i = 0; !rc && i < o->input_count; i++)
         rc = ort_check(a, a->BindInput(s->binding, o->inputs[i].name, o->inputs[i].value), err,
@@ -247,36 +256,58 @@ static int read_output(ort *o, size_t i, OrtValue *value, jl_error *err)
     return rc;
 }
 
-/* Outputs of slot 0; sequences, maps and strings are left out: they have no numbers to compare. */
-int ort_read_outputs(ort *o, const jl_tensor **outputs, size_t *count, jl_error *err)
+/* What the binding of slot 0 holds becomes slot 0's values. */
+static int fetch_bound(ort *o, jl_error *err)
 {
     const ort_api *a = o->library.api;
+    ort_slot *s = &o->slots[0];
     OrtValue **values;
     size_t n;
-    int rc = ort_check(a, a->GetBoundOutputValues(o->slots[0].binding, o->allocator, &values, &n),
-                       err, "give its outputs");
+    int rc = ort_check(a, a->GetBoundOutputValues(s->binding, o->allocator, &values, &n), err,
+                       "give its outputs");
     if (rc) return rc;
-    o->tensor_count = 0;
     for (size_t i = 0; i < n; i++) {
-        if (!rc && i < o->output_count && o->output_is_tensor[i] && values[i])
-            rc = read_output(o, i, values[i], err);
-        /* The binding keeps the memory alive. */
-        if (values[i]) a->ReleaseValue(values[i]);
+        if (i >= o->output_count) {
+            a->ReleaseValue(values[i]);
+            continue;
+        }
+        if (s->values[i]) a->ReleaseValue(s->values[i]);
+        s->values[i] = values[i];
     }
     if (n > 0) {
         OrtStatus *status = a->AllocatorFree(o->allocator, values);
         if (status) a->ReleaseStatus(status);
     }
+    return 0;
+}
+
+/* Outputs of slot 0; sequences, maps and strings are left out: they have no numbers to compare. */
+int ort_read_outputs(ort *o, const jl_tensor **outputs, size_t *count, jl_error *err)
+{
+    int rc = o->slots[0].binding ? fetch_bound(o, err) : 0;
+    o->tensor_count = 0;
+    for (size_t i = 0; !rc && i < o->output_count; i++)
+        if (o->output_is_tensor[i] && o->slots[0].values[i])
+            rc = read_output(o, i, o->slots[0].values[i], err);
     *outputs = o->outputs;
     *count = o->tensor_count;
     return rc;
+}
+
+static void free_slot(ort *o, ort_slot *s)
+{
+    const ort_api *a = o->library.api;
+    for (size_t i = 0; s->values && i < o->output_count; i++)
+        if (s->values[i]) a->ReleaseValue(s->values[i]);
+    free(s->values);
+    if (s->binding) a->ReleaseIoBinding(s->binding);
 }
 
 void ort_free_io(ort *o)
 {
     const ort_api *a = o->library.api;
     for (int i = 0; i < o->slot_count; i++)
-        if (o->slots[i].binding) a->ReleaseIoBinding(o->slots[i].binding);
+        free_slot(o, &o->slots[i]);
     free(o->slots);
     for (size_t i = 0; o->inputs && i < o->input_count; i++) {
         if (o->inputs[i].value) a->ReleaseValue(o->inputs[i].value);
@@ -285,6 +316,8 @@ void ort_free_io(ort *o)
         free(o->inputs[i].name);
     }
     free(o->inputs);
+    free(o->input_names);
+    free(o->input_values);
     for (size_t i = 0; i < o->output_count; i++) {
         if (o->output_names) free(o->output_names[i]);
         if (o->output_data) free(o->output_data[i]);

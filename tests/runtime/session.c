@@ -9,8 +9,8 @@ void session_close(session *s)
     s->ctx = NULL;
 }
 
-int session_load(session *s, const char *configuration, const char *model, const jl_tensor *inputs,
-                 size_t count, int in_flight, jl_error *err)
+static int load(session *s, const char *configuration, const char *model, const jl_tensor *inputs,
+                size_t count, int in_flight, jl_placement placement, jl_error *err)
 {
     *s = (session){0};
     int rc = jl_configuration_parse(configuration, &s->configuration, err);
@@ -23,10 +23,23 @@ int session_load(session *s, const char *configuration, const char *model, const
                          .batch = 1,
                          .inputs = inputs,
                          .input_count = count,
+                         .placement = placement,
                          .in_flight = in_flight};
     rc = s->runtime->load(s->ctx, &r, err);
     if (rc) session_close(s);
     return rc;
+}
+
+int session_load(session *s, const char *configuration, const char *model, const jl_tensor *inputs,
+                 size_t count, int in_flight, jl_error *err)
+{
+    return load(s, configuration, model, inputs, count, in_flight, JL_IO_DEVICE, err);
+}
+
+int session_load_host(session *s, const char *configuration, const char *model,
+                      const jl_tensor *inputs, size_t count, int in_flight, jl_error *err)
+{
+    return load(s, configuration, model, inputs, count, in_flight, JL_IO_HOST, err);
 }
 
 static void add(void *ctx, const char *key, const char *value)

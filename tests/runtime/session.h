@@ -13,6 +13,9 @@ typedef struct session {
 /* Parses, opens and loads. On failure the session is closed and the code returned. */
 int session_load(session *s, const char *configuration, const char *model, const jl_tensor *inputs,
                  size_t count, int in_flight, jl_error *err);
+/* The same with inputs in host memory, copied in every call (--io host). */
+int session_load_host(session *s, const char *configuration, const char *model,
+                      const jl_tensor *inputs, size_t count, int in_flight, jl_error *err);
 void session_close(session *s);
 
 enum { FACT_SIZE = 512, FACT_MAX = 64 };

@@ -101,6 +101,36 @@ static void a_session_runs_and_describes_itself(void **state)
     session_close(&s);
 }
 
+static void inputs_in_host_memory_are_read_in_every_call(void **state)
+{
+    (void)state;
+    session s;
+    jl_error err = {0};
+    jl_tensor in = input();
+    const jl_tensor *out;
+    size_t count;
+    fact_list f;
+    for (int in_flight = 1; in_flight <= 2; in_flight++) {
+        if (session_load_host(&s, "ort-cpu/fp32", relu, &in, 1, in_flight, &err))
+            fail_msg("%s", err.msg);
+        for (int i = 0; i < 3; i++) {
+            if (in_flight == 1) {
+                assert_int_equal(s.runtime->infer(s.ctx, &err), 0);
+                continue;
+            }
+            assert_int_equal(s.runtime->submit(s.ctx, 0, &err), 0);
+            assert_int_equal(s.runtime->submit(s.ctx, 1, &err), 0);
+            assert_int_equal(s.runtime->wait(s.ctx, 1, &err), 0);
+            assert_int_equal(s.runtime->wait(s.ctx, 0, &err), 0);
+        }
+        assert_int_equal(s.runtime->outputs(s.ctx, &out, &count, &err), 0);
+        check_relu(out);
+        assert_int_equal(session_facts(&s, &f, &err), 0);
+        assert_string_equal(fact(&f, "placement"), "host");
+        session_close(&s);
+    }
+}
+
 static void defaults_depend_on_the_regime(void **state)
 {
     (void)state;
@@ -297,6 +327,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_session_runs_and_describes_itself),
+        cmocka_unit_test(inputs_in_host_memory_are_read_in_every_call),
         cmocka_unit_test(defaults_depend_on_the_regime),
         cmocka_unit_test(floats_become_what_the_model_takes),
         cmocka_unit_test(several_inputs_and_outputs_go_by_name),
