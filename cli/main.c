@@ -13,6 +13,7 @@ const jl_command *const jl_commands[] = {
     &jl_command_model_convert,
     &jl_command_measure,
     &jl_command_model_quantize,
+    &jl_command_model_check,
     NULL,
 };
 

@@ -1,5 +1,6 @@
 #include "base/memory.h"
 #include "convert/calibrate.h"
+#include "convert/observe.h"
 #include "convert/session.h"
 
 #include <math.h>
@@ -190,35 +191,6 @@ static int run_samples(calibration *c, const char *model, const jl_samples *samp
     return rc;
 }
 
-/* The model with the values as further outputs, and back. */
-static int write_observed(jl_edit *e, const jl_str *names, size_t count, const char *path,
-                          jl_error *err)
-{
-    onnx_graph *g = e->graph;
-    onnx_graph before = *g;
-    onnx_value_info *outputs = jl_arena_array(e->arena, g->outputs.n + count, sizeof *outputs);
-    onnx_type *type = jl_arena_alloc(e->arena, sizeof *type);
-    onnx_tensor_type *tensor = jl_arena_alloc(e->arena, sizeof *tensor);
-    if (!outputs || !type || !tensor) return jl_fail(err, JL_ERR_MEMORY, "out of memory");
-    tensor->elem_type = JL_FLOAT;
-    type->tensor_type = tensor;
-    memcpy(outputs, g->outputs.p, g->outputs.n * sizeof *outputs);
-    size_t n = g->outputs.n;
-    for (size_t i = 0; i < count; i++) {
-        bool there = false;
-        for (size_t k = 0; k < before.outputs.n + before.inputs.n; k++)
-            there |= jl_str_eq(names[i], k < before.outputs.n
-                                             ? before.outputs.p[k].name
-                                             : before.inputs.p[k - before.outputs.n].name);
-        if (!there) outputs[n++] = (onnx_value_info){.name = names[i], .type = type};
-    }
-    g->outputs.p = outputs;
-    g->outputs.n = n;
-    int rc = jl_edit_save(e, path, err);
-    g->outputs = before.outputs;
-    return rc;
-}
-
 static int allocate(calibration *c, const jl_str *names, size_t count, jl_error *err)
 {
     bool histograms = c->options->calibration != JL_CALIBRATE_MINMAX;
@@ -248,7 +220,7 @@ int jl_calibrate(jl_edit *e, const jl_str *names, size_t count, const char *scra
 {
     calibration c = {.options = options, .ranges = ranges};
     int rc = allocate(&c, names, count, err);
-    if (!rc) rc = write_observed(e, names, count, scratch, err);
+    if (!rc) rc = jl_observe(e, names, NULL, count, scratch, err);
     if (!rc) rc = run_samples(&c, scratch, samples, err);
     unlink(scratch);
     for (size_t i = 0; !rc && i < count; i++) {

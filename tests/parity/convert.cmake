@@ -8,3 +8,6 @@ set_tests_properties(parity.convert_zoo PROPERTIES LABELS parity TIMEOUT 300)
 add_test(NAME slow.convert_zoo
     COMMAND ${JL_PYTHON} ${CMAKE_CURRENT_LIST_DIR}/convert_zoo.py $<TARGET_FILE:jouleline>)
 set_tests_properties(slow.convert_zoo PROPERTIES LABELS slow TIMEOUT 900)
+add_test(NAME parity.quantize
+    COMMAND ${JL_PYTHON} ${CMAKE_CURRENT_LIST_DIR}/quantize.py $<TARGET_FILE:jouleline>)
+set_tests_properties(parity.quantize PROPERTIES LABELS parity TIMEOUT 300)

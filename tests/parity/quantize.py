@@ -1,0 +1,107 @@
+"""INT8 models and comparisons against ONNX Runtime run by hand, and their mistakes.
+
+quantize.py JOULELINE: needs JOULELINE_ORT or a library that jouleline finds by itself."""
+import json
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+import numpy as np
+import onnx
+import onnxruntime as ort
+from onnx import TensorProto as T
+from onnx import helper as h
+from onnx import numpy_helper as nh
+
+jouleline, ITEMS = sys.argv[1], 24
+
+
+def call(*arguments, fails=False):
+    done = subprocess.run([jouleline, *map(str, arguments)], capture_output=True, text=True)
+    assert (done.returncode != 0) == fails, f"{arguments}: {done.stderr}"
+    return done.stderr if fails else done.stdout
+
+
+def logits(path, x):
+    options = ort.SessionOptions()
+    options.log_severity_level = 4
+    session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    return np.concatenate([session.run(None, {session.get_inputs()[0].name: x[i:i + 1]})[0] for i in range(len(x))])
+
+
+def quantized_resnet18(folder):
+    fp32, int8, items = folder / "a.onnx", folder / "a8.onnx", folder / "x.npy"
+    x = np.random.default_rng(3).standard_normal((ITEMS + 8, 3, 224, 224)).astype(np.float32)
+    np.save(items, x)
+    call("model", "export", "resnet18", "-o", fp32)
+    call("model", "quantize", fp32, "-o", int8, "--npy", items, "-n", 8)
+    model = onnx.load(str(int8))
+    onnx.checker.check_model(model, full_check=True)
+    kinds = [n.op_type for n in model.graph.node]
+    assert kinds.count("Conv") == 20 and kinds.count("BatchNormalization") == 0
+    weights = {i.name: i for i in model.graph.initializer}
+    assert sum(i.data_type == T.INT8 and len(i.dims) == 4 for i in weights.values()) == 20
+    a, b = logits(fp32, x[8:]), logits(int8, x[8:])
+    cosine = (a * b).sum(1) / np.sqrt((a * a).sum(1) * (b * b).sum(1))
+    assert cosine.min() > 0.97, cosine.min()
+    got = json.loads(call("model", "check", fp32, int8, "--new", "ort-cpu/int8", "--npy", items, "--skip", 8, "-n",
+                          ITEMS, "-o", "json"))
+    assert got["top1"]["count"] == int((a.argmax(1) == b.argmax(1)).sum()) and got["top1"]["n"] == ITEMS
+    fives = [set(np.argsort(p)[-5:]) == set(np.argsort(q)[-5:]) for p, q in zip(a, b)]
+    assert got["top5"]["count"] == sum(fives)
+    assert abs(got["cosine_mean"] - cosine.mean()) < 1e-4 and abs(got["cosine_least"] - cosine.min()) < 1e-4
+    assert abs(got["error_mean"] - np.abs(a - b).mean()) < 1e-4
+    ca, cb = a - a.mean(0), b - b.mean(0)
+    centred = ((ca * cb).sum(1) / np.sqrt((ca * ca).sum(1) * (cb * cb).sum(1))).mean()
+    assert abs(got["centred_cosine_mean"] - centred) < 1e-4
+
+
+def small(folder, nodes, constants, shape=("batch", 8), opset=17):
+    g = h.make_graph(nodes, "g", [h.make_tensor_value_info("x", T.FLOAT, shape)],
+                     [h.make_tensor_value_info("y", T.FLOAT, ["batch", "n"])],
+                     [nh.from_array(v, k) for k, v in constants.items()])
+    path = folder / "small.onnx"
+    onnx.save(h.make_model(g, opset_imports=[h.make_opsetid("", opset)], ir_version=8), str(path))
+    return path
+
+
+def gemm_between_float_operators(folder):
+    rng = np.random.default_rng(0)
+    w, b = rng.standard_normal((8, 16)).astype(np.float32), rng.standard_normal(16).astype(np.float32)
+    path = small(folder, [h.make_node("Erf", ["x"], ["e"]), h.make_node("Gemm", ["e", "w", "b"], ["m"]),
+                          h.make_node("Relu", ["m"], ["y"])], {"w": w, "b": b})
+    call("model", "quantize", path, "-o", folder / "s8.onnx")
+    onnx.checker.check_model(onnx.load(str(folder / "s8.onnx")), full_check=True)
+    x = rng.standard_normal((6, 8)).astype(np.float32)
+    a, q = logits(path, x), logits(folder / "s8.onnx", x)
+    assert np.abs(a - q).max() < 0.03 * np.abs(a).max()
+    kept = call("model", "quantize", path, "-o", folder / "k.onnx", "--keep", "Gemm", fails=True)
+    assert "no convolution" in kept, kept
+
+
+def refusals(folder):
+    w = np.ones((8, 4), np.float32)
+    matmul = [h.make_node("MatMul", ["x", "w"], ["y"])]
+    assert "opset 11" in call("model", "quantize", small(folder, matmul, {"w": w}, opset=11), fails=True)
+    assert "no node or operator" in call("model", "quantize", small(folder, matmul, {"w": w}), "--keep", "nobody",
+                                         fails=True)
+    log = [h.make_node("Log", ["x"], ["l"]), h.make_node("MatMul", ["l", "w"], ["y"])]
+    words = call("model", "quantize", small(folder, log, {"w": w}), fails=True)
+    assert "'l' is NaN" in words, words
+    zero = small(folder, [h.make_node("Mul", ["x", "k"], ["l"]), h.make_node("MatMul", ["l", "w"], ["y"])],
+                 {"w": w, "k": np.array(0, np.float32)})
+    assert "one constant number" in call("model", "quantize", zero, "-o", folder / "z.onnx")
+    assert "holds 0" in call("model", "quantize", small(folder, matmul, {"w": w}, ("batch", 3, 2, 8)), "--images", folder,
+                             fails=True)
+    overflow = small(folder, [h.make_node("Exp", ["x"], ["e"], name="first"), h.make_node("Pow", ["e", "k"], ["p"], name="boom"),
+                              h.make_node("Log", ["p"], ["y"])], {"k": np.array(1e6, np.float32)})
+    got = json.loads(call("model", "check", overflow, "-n", 4, "-o", "json"))
+    assert got["new_bad"] > 0 and "boom" in got["first_bad"], got
+
+
+with tempfile.TemporaryDirectory() as name:
+    tests = [quantized_resnet18, gemm_between_float_operators, refusals]
+    for test in tests:
+        test(pathlib.Path(name))
+print(f"{len(tests)} groups of quantised models as expected")
