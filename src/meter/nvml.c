@@ -179,12 +179,24 @@ static void add_board(nvml *n, nvml_device device, unsigned gpu, const char *uui
     snprintf(n->note, sizeof n->note, "GPU %u tells neither energy nor power (NOT_SUPPORTED)", gpu);
 }
 
+/* The energy of a scope; false when there is none, or when the driver ignores the scope and shows
+ * the board's own counter again (seen on an H200 with driver 580). */
+static bool scope_energy(const nvml_api *api, nvml_device device, uint32_t scope)
+{
+    double before, mj, after;
+    if (!field(api, device, NVML_FIELD_ENERGY, NVML_SCOPE_GPU, &before) ||
+        !field(api, device, NVML_FIELD_ENERGY, scope, &mj) ||
+        !field(api, device, NVML_FIELD_ENERGY, NVML_SCOPE_GPU, &after))
+        return false;
+    return mj > 0 && (mj < before || mj > after);
+}
+
 /* Parts of a board or the module around it, where this GPU has such scopes. */
 static void add_scope(nvml *n, nvml_device device, unsigned gpu, const char *uuid, uint32_t scope,
                       size_t board)
 {
-    double mj = 0, mw = 0;
-    bool energy = field(&n->api, device, NVML_FIELD_ENERGY, scope, &mj) && mj > 0;
+    double mw = 0;
+    bool energy = scope_energy(&n->api, device, scope);
     bool power = field(&n->api, device, NVML_FIELD_POWER_INSTANT, scope, &mw) && mw > 0;
     if (!energy && !power) return;
     jl_meter_domain *d = add(n, device, gpu, uuid, scope);

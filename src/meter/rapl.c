@@ -107,7 +107,7 @@ static void add_zone(rapl *r, const char *root, const char *folder)
     zone z = {.fd = -1};
     jl_sysfs_path(path, sizeof path, root, POWERCAP "/%s/energy_uj", folder);
     if (jl_sysfs_open(path, &z.fd, NULL)) return;
-    if (jl_sysfs_reread(z.fd, path, &z.last_uj, NULL) || z.last_uj < 0) {
+    if (jl_sysfs_reread(z.fd, path, &z.last_uj, NULL) || z.last_uj <= 0) { /* 0: it never counts */
         close(z.fd);
         return;
     }

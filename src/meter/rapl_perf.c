@@ -54,9 +54,12 @@ static void explain(const char *root, jl_meter_probe *out)
         snprintf(out->fix, sizeof out->fix, "sudo sysctl kernel.perf_event_paranoid=0");
         return;
     }
-    snprintf(out->what, sizeof out->what,
-             "the kernel refuses the energy events (containers filter perf_event_open)");
-    snprintf(out->fix, sizeof out->fix, "start the container with --cap-add PERFMON");
+    snprintf(
+        out->what, sizeof out->what,
+        "the energy events do not open or do not count: a virtual machine, or a container that "
+        "filters perf_event_open");
+    snprintf(out->fix, sizeof out->fix,
+             "on the bare machine; start a container with --cap-add PERFMON");
 }
 
 static void perf_close(void *ctx)
@@ -111,6 +114,29 @@ static void add_event(perf *p, size_t kind, uint32_t type, uint64_t config, doub
     p->scale_j[p->count++] = scale_j;
 }
 
+/* Virtual machines may offer an event that never counts: a real one moves every millisecond. */
+static void drop_dead_events(perf *p)
+{
+    uint64_t value;
+    size_t kept = 0, parent[EVENTS_MOST];
+    usleep(30000);
+    for (size_t i = 0; i < p->count; i++) {
+        bool counts = read(p->fd[i], &value, sizeof value) == sizeof value && value > 0;
+        parent[i] = counts ? kept : EVENTS_MOST;
+        if (!counts) {
+            close(p->fd[i]);
+            continue;
+        }
+        p->fd[kept] = p->fd[i];
+        p->scale_j[kept] = p->scale_j[i];
+        p->domain[kept] = p->domain[i];
+        int of = p->domain[kept].parent;
+        if (of >= 0) p->domain[kept].parent = parent[of] < EVENTS_MOST ? (int)parent[of] : -1;
+        kept++;
+    }
+    p->count = kept;
+}
+
 static int package_of(const char *root, int cpu)
 {
     char path[512];
@@ -147,6 +173,7 @@ static int perf_open(const jl_meter_options *options, void **ctx, jl_error *err)
             at += *at == ',';
         }
     }
+    if (p->count) drop_dead_events(p);
     if (!p->count) {
         jl_meter_probe why = {0};
         explain(options->root, &why);

@@ -47,6 +47,7 @@ static void a_board_tells_energy_power_and_state(void **state)
     setenv("FAKE_NVML_REASONS", "36", 1); /* power cap, software thermal slowdown */
     if (open_fake(&set, &err)) fail_msg("%s", err.msg);
     const jl_meter_domain *d = jl_meter_set_domain(set, 0);
+    assert_int_equal(jl_meter_set_count(set), 1); /* the scopes show the board again */
     assert_true(d->has_counter && d->has_power && d->kind == JL_DOMAIN_GPU);
     assert_true(d->power_average_s == 1 && d->tick_s == 0.1);
     assert_int_equal(jl_meter_set_gpu(set, "0000FA4E-0000-0000-0000-000000000000"), 0);
