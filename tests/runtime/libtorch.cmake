@@ -18,3 +18,13 @@ add_test(NAME runtime.libtorch COMMAND test_libtorch)
 set_tests_properties(runtime.libtorch_zoo runtime.libtorch_torchscript_style runtime.libtorch
     PROPERTIES LABELS "runtime" TIMEOUT 600 PROCESSORS 2 FIXTURES_REQUIRED libtorch_shim
     ENVIRONMENT "JOULELINE_LIBTORCH=${torch_cache}/libtorch/current/libjouleline_torch.so")
+
+# Every operator against the node tests of ONNX, with Debian's recorded inputs and outputs.
+add_executable(run_cases ${CMAKE_CURRENT_LIST_DIR}/run_cases.c)
+target_link_libraries(run_cases PRIVATE runtime_tests)
+add_test(NAME runtime.libtorch_operators COMMAND ${JL_PYTHON}
+    ${CMAKE_CURRENT_LIST_DIR}/libtorch_operators.py $<TARGET_FILE:run_cases>
+    /usr/share/libonnx-testdata/data)
+set_tests_properties(runtime.libtorch_operators PROPERTIES LABELS "runtime" TIMEOUT 300
+    FIXTURES_REQUIRED libtorch_shim
+    ENVIRONMENT "JOULELINE_LIBTORCH=${torch_cache}/libtorch/current/libjouleline_torch.so")

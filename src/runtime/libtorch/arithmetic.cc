@@ -194,18 +194,25 @@ Tensor prelu(const Tensor &x, const Tensor &slope)
     return at::where(at::lt(x, 0), at::mul(x, slope), x);
 }
 
+// Bounds known when the model is loaded are numbers of the call, others tensors.
 Step clip(const Node &n)
 {
     double low = n.f("min", -INFINITY), high = n.f("max", INFINITY); // attributes before opset 11
+    Arg x = n.arg(0), least = n.arg_or_none(1), most = n.arg_or_none(2);
+    uint32_t out = n.out();
+    if ((least.present() && !least.constant()) || (most.present() && !most.constant()))
+        return [=](Machine &m) {
+            Tensor t = x.get(m);
+            if (least.present()) t = at::maximum(t, least.get(m));
+            m.values[out] = most.present() ? at::minimum(t, most.get(m)) : t;
+        };
     n.scalar(1, &low);
     n.scalar(2, &high);
-    c10::optional<at::Scalar> least, most;
-    if (low > -INFINITY) least = low;
-    if (high < INFINITY) most = high;
-    if (!least && !most) n.cannot("neither min nor max is given");
-    return [x = n.arg(0), least, most, out = n.out()](Machine &m) {
-        m.values[out] = at::clamp(x.get(m), least, most);
-    };
+    c10::optional<at::Scalar> from, to;
+    if (low > -INFINITY) from = low;
+    if (high < INFINITY) to = high;
+    if (!from && !to) return [=](Machine &m) { m.values[out] = x.get(m); };
+    return [=](Machine &m) { m.values[out] = at::clamp(x.get(m), from, to); };
 }
 
 Step hard_sigmoid(const Node &n)

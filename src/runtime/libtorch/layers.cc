@@ -38,6 +38,14 @@ struct Window {
     {
         return !same() && begins == ends;
     }
+    // torch's pooling pads by half a kernel at most, and evenly.
+    bool fits() const
+    {
+        bool small = symmetric();
+        for (size_t k = 0; k < kernel.size(); k++)
+            if (2 * begins[k] > kernel[k]) small = false;
+        return small;
+    }
     // Padding at the end of an axis of `size` so that its output is size / stride, rounded up.
     Window sized(const Tensor &x) const
     {
@@ -121,11 +129,7 @@ Step max_pool(const Node &n)
     Window window(n, n.ints("kernel_shape"));
     bool ceil = n.i("ceil_mode", 0) != 0;
     if (window.kernel.size() < 1 || window.kernel.size() > 3) n.cannot("only ranks 1 to 3");
-    // torch pads by half a kernel at most; more, or uneven padding, is made beforehand.
-    bool small = window.symmetric();
-    for (size_t k = 0; k < window.kernel.size(); k++)
-        if (2 * window.begins[k] > window.kernel[k]) small = false;
-    return [x = n.arg(0), window, ceil, small, out = n.out()](Machine &m) {
+    return [x = n.arg(0), window, ceil, small = window.fits(), out = n.out()](Machine &m) {
         Tensor t = x.get(m);
         Window here = window.sized(t);
         if (!small) {
@@ -146,22 +150,39 @@ Step max_pool(const Node &n)
     };
 }
 
+Tensor average(const Tensor &t, const Window &w, bool ceil, bool count)
+{
+    switch (w.kernel.size()) {
+    case 1:
+        return at::avg_pool1d(t, w.kernel, w.strides, w.begins, ceil, count);
+    case 2:
+        return at::avg_pool2d(t, w.kernel, w.strides, w.begins, ceil, count);
+    default:
+        return at::avg_pool3d(t, w.kernel, w.strides, w.begins, ceil, count);
+    }
+}
+
 Step average_pool(const Node &n)
 {
     Window window(n, n.ints("kernel_shape"));
     bool ceil = n.i("ceil_mode", 0) != 0, count = n.i("count_include_pad", 0) != 0;
-    if (window.kernel.size() != 2) n.cannot("only over two axes");
-    if (window.dilations != Ints(2, 1)) n.cannot("dilations are not offered");
-    bool none = window.begins == Ints(2, 0) && window.ends == Ints(2, 0) && !window.same();
-    if (!window.symmetric() && !count && !none) n.cannot("unequal padding left out of the count");
-    return [x = n.arg(0), window, ceil, count, out = n.out()](Machine &m) {
+    size_t rank = window.kernel.size();
+    if (rank < 1 || rank > 3) n.cannot("only over one to three axes");
+    if (window.dilations != Ints(rank, 1)) n.cannot("dilations are not offered");
+    bool simple = window.fits();
+    if (!simple && ceil) n.cannot("ceil_mode with this padding is not offered");
+    return [x = n.arg(0), window, ceil, count, simple, rank, out = n.out()](Machine &m) {
         Tensor t = x.get(m);
-        Window here = window.sized(t);
-        if (here.begins != here.ends) {
-            t = here.pad(t, 0.0);
-            here.begins.assign(2, 0);
+        if (simple) {
+            m.values[out] = average(t, window, ceil, count);
+            return;
         }
-        m.values[out] = at::avg_pool2d(t, here.kernel, here.strides, here.begins, ceil, count);
+        // Padded beforehand; what is not to be counted is divided out again.
+        Window here = window.sized(t), bare = here;
+        bare.begins.assign(rank, 0);
+        Tensor sum = average(here.pad(t, 0.0), bare, false, true);
+        Tensor share = average(here.pad(at::ones_like(t), 0.0), bare, false, true);
+        m.values[out] = count ? sum : at::div(sum, share);
     };
 }
 
@@ -202,14 +223,26 @@ Step batch_normalization(const Node &n)
 
 Step layer_normalization(const Node &n)
 {
-    n.only_first_output();
     double epsilon = n.f("epsilon", 1e-5);
-    return [x = n.arg(0), w = n.arg(1), b = n.arg_or_none(2), axis = n.i("axis", -1), epsilon,
-            out = n.out()](Machine &m) {
+    int64_t axis = n.i("axis", -1);
+    Arg x = n.arg(0), w = n.arg(1), b = n.arg_or_none(2);
+    uint32_t out = n.out();
+    auto normalised = [axis](const Tensor &t) {
+        return t.sizes().slice(static_cast<size_t>(axis < 0 ? axis + t.dim() : axis));
+    };
+    if (!n.makes(1) && !n.makes(2))
+        return [=](Machine &m) {
+            Tensor t = x.get(m);
+            m.values[out] = at::layer_norm(t, normalised(t), w.get(m), b.get(m), epsilon);
+        };
+    uint32_t mean = n.makes(1) ? n.out(1) : JL_PLAN_NONE,
+             deviation = n.makes(2) ? n.out(2) : JL_PLAN_NONE;
+    return [=](Machine &m) {
         Tensor t = x.get(m);
-        int64_t first = axis < 0 ? axis + t.dim() : axis;
-        m.values[out] = at::layer_norm(t, t.sizes().slice(static_cast<size_t>(first)), w.get(m),
-                                       b.get(m), epsilon);
+        auto all = at::native_layer_norm(t, normalised(t), w.get(m), b.get(m), epsilon);
+        m.values[out] = std::get<0>(all);
+        if (mean != JL_PLAN_NONE) m.values[mean] = std::get<1>(all);
+        if (deviation != JL_PLAN_NONE) m.values[deviation] = std::get<2>(all);
     };
 }
 

@@ -210,13 +210,13 @@ Step unsqueeze(const Node &n)
 Step pad(const Node &n)
 {
     std::string mode = n.s("mode", "constant");
-    double with = n.f("value", 0.0);
-    n.scalar(2, &with);
+    double fixed = n.f("value", 0.0);
     if (mode != "constant" && mode != "reflect" && mode != "edge") n.cannot("mode " + mode);
     return [x = n.arg(0), pads = n.ints_attribute_or_input("pads", 1), axes = n.ints_arg(3), mode,
-            with, out = n.out()](Machine &m) {
+            fixed, value = n.arg_or_none(2), out = n.out()](Machine &m) {
         Tensor t = x.get(m);
         Ints given = pads.get(m), over = axes.get(m);
+        double with = value.present() ? value.get(m).item().toDouble() : fixed;
         Ints both(2 * static_cast<size_t>(t.dim()), 0);
         if (over.empty())
             for (int64_t d = 0; d < t.dim(); d++)
@@ -323,21 +323,26 @@ Step resize(const Node &n)
                   (how == "half_pixel" || how == "pytorch_half_pixel" || how == "align_corners");
     if (!nearest && !linear) n.cannot("only mode linear, and nearest as torch means it");
     IntsArg sizes = n.ints_arg(3);
-    Arg scales = n.arg_or_none(2);
-    return [x = n.arg(0), sizes, scales, nearest, corners = how == "align_corners",
-            out = n.out()](Machine &m) {
-        Tensor t = x.get(m);
-        Ints to = sizes.get(m);
-        if (!sizes.present()) {
-            Tensor by = scales.get(m).to(at::kCPU, at::kDouble).contiguous();
-            for (int64_t d = 0; d < t.dim(); d++)
+    if (how == "align_corners" && !sizes.present()) n.cannot("align_corners with scales");
+    return
+        [x = n.arg(0), scales = n.arg_or_none(2), sizes, nearest, how, out = n.out()](Machine &m) {
+            Tensor t = x.get(m);
+            Ints to = sizes.get(m);
+            std::vector<c10::optional<double>> by(4);
+            for (int64_t d = 0; d < t.dim() && !sizes.present(); d++) {
+                by.at(static_cast<size_t>(d)) = scales.get(m)[d].item().toDouble();
                 to.push_back(static_cast<int64_t>(static_cast<double>(t.size(d)) *
-                                                  by.data_ptr<double>()[d]));
-        }
-        Ints spatial{to.at(2), to.at(3)};
-        m.values[out] = nearest ? at::upsample_nearest2d(t, spatial)
-                                : at::upsample_bilinear2d(t, spatial, corners);
-    };
+                                                  *by[static_cast<size_t>(d)]));
+            }
+            if (to.size() != 4 || to[0] != t.size(0) || to[1] != t.size(1))
+                throw Failure(JL_TORCH_UNSUPPORTED, "Resize over other axes than H and W of NCHW");
+            if (how == "pytorch_half_pixel" && (to[2] == 1 || to[3] == 1))
+                throw Failure(JL_TORCH_UNSUPPORTED, "Resize to one pixel with pytorch_half_pixel");
+            Ints spatial{to[2], to[3]};
+            m.values[out] =
+                nearest ? at::upsample_nearest2d(t, spatial, by[2], by[3])
+                        : at::upsample_bilinear2d(t, spatial, how == "align_corners", by[2], by[3]);
+        };
 }
 
 } // namespace
