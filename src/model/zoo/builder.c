@@ -240,7 +240,7 @@ static onnx_attribute *new_attribute(zoo_builder *b, const char *name, onnx_attr
         return &nowhere;
     }
     onnx_attribute *a = &node->attributes.p[node->attributes.n++];
-    *a = (onnx_attribute){.name = jl_str_c(name), .type = type};
+    *a = (onnx_attribute){.name = jl_str_c(name), .type = (int32_t)type};
     if (type == ONNX_ATTR_INT) a->has = 1u << 3; /* written even when zero */
     if (type == ONNX_ATTR_FLOAT) a->has = 1u << 2;
     return a;

@@ -82,24 +82,24 @@ zoo_value zb_batch_norm(zoo_builder *b, zoo_value x, const char *name, double ep
     return norm_node(b, x, name, &norm);
 }
 
-zoo_value zb_conv_norm(zoo_builder *b, zoo_value x, const char *conv, const char *name,
+zoo_value zb_conv_norm(zoo_builder *b, zoo_value x, const char *conv, const char *norm,
                        double epsilon, zoo_act act, zoo_conv spec)
 {
     zoo_param *weight = conv_weight(b, x, conv, &spec);
-    zoo_norm norm = norm_params(b, name, spec.out, epsilon, spec.gamma);
+    zoo_norm params = norm_params(b, norm, spec.out, epsilon, spec.gamma);
     if (b->options.fold_batch_norm) {
-        jl_str w =
-            zb_initializer(b, weight->name, weight->rank, weight->dims,
-                           (zoo_view){.kind = ZOO_VIEW_FOLDED_WEIGHT, .of = weight, .norm = norm});
+        jl_str w = zb_initializer(
+            b, weight->name, weight->rank, weight->dims,
+            (zoo_view){.kind = ZOO_VIEW_FOLDED_WEIGHT, .of = weight, .norm = params});
         jl_str bias =
             zb_initializer(b, zb_name(b, "%s.bias", conv), 1, &spec.out,
-                           (zoo_view){.kind = ZOO_VIEW_FOLDED_BIAS, .of = weight, .norm = norm});
+                           (zoo_view){.kind = ZOO_VIEW_FOLDED_BIAS, .of = weight, .norm = params});
         x = conv_node(b, x, conv, &spec, w, bias);
     } else {
         x = conv_node(b, x, conv, &spec, zb_plain(b, weight), (jl_str){0});
-        x = norm_node(b, x, name, &norm);
+        x = norm_node(b, x, norm, &params);
     }
-    return zb_act(b, x, name, act);
+    return zb_act(b, x, norm, act);
 }
 
 zoo_value zb_act(zoo_builder *b, zoo_value x, const char *scope, zoo_act act)

@@ -21,6 +21,6 @@ typedef struct zoo_graph {
 /* options may be NULL. On failure *graph is NULL. */
 int zoo_graph_open(const char *name, const jl_zoo_options *options, zoo_graph **graph,
                    jl_error *err);
-void zoo_graph_close(zoo_graph *graph); /* NULL is fine */
+void zoo_graph_close(zoo_graph *z); /* NULL is fine */
 
 #endif
