@@ -144,18 +144,12 @@ static void print_summary(const costing *c)
 
 static int print_rows(const costing *c, jl_error *err)
 {
-    static const jl_column by_op[] = {{"operator", false},
-                                      {"nodes", true},
-                                      {"MACs", true},
-                                      {"FLOP", true},
-                                      {"parameters", true},
-                                      {"weight bytes", true},
-                                      {"activation bytes", true},
-                                      {"fused", true}};
-    static const jl_column by_node[] = {
-        {"node", false}, {"operator", false},  {"output", false},      {"MACs", true},
-        {"FLOP", true},  {"parameters", true}, {"weight bytes", true}, {"activation bytes", true},
-        {"fused", true}};
+    static const jl_column by_op[] = {{"operator", false}, {"nodes", true},  {"MACs", true},
+                                      {"FLOP", true},      {"params", true}, {"weight B", true},
+                                      {"activ. B", true},  {"fused B", true}};
+    static const jl_column by_node[] = {{"node", false},    {"operator", false}, {"output", false},
+                                        {"MACs", true},     {"FLOP", true},      {"params", true},
+                                        {"weight B", true}, {"activ. B", true},  {"fused B", true}};
     bool ops = c->settings->by == BY_OP;
     size_t lead = ops ? 2 : 3, columns = lead + NUMBERS, rows = row_count(c);
     jl_arena *a = c->call->arena;

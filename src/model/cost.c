@@ -67,7 +67,13 @@ static int bind_batch(jl_model *m, const char *symbol, int64_t batch, jl_error *
 
 static int check_bound(const jl_model *m, jl_error *err)
 {
-    for (size_t i = 0; i < m->n_inputs; i++)
+    for (size_t i = 0; i < m->n_inputs; i++) {
+        if (m->inputs[i].kind == JL_PORT_TENSOR && m->inputs[i].rank < 0)
+            return jl_fail(
+                err, JL_ERR_FORMAT,
+                "%s: input '%s' has no shape in the file, so there is nothing to compute "
+                "from; export the model with the shapes of its inputs",
+                m->name, m->inputs[i].name);
         for (int k = 0; k < m->inputs[i].rank; k++) {
             const char *symbol = m->inputs[i].sizes[k].symbol;
             if (symbol && bound_value(m, symbol) < 0)
@@ -76,6 +82,7 @@ static int check_bound(const jl_model *m, jl_error *err)
                                "shape, as in --shape %s=...",
                                m->name, symbol, k, m->inputs[i].name, m->inputs[i].name);
         }
+    }
     return 0;
 }
 
@@ -97,6 +104,7 @@ static int size_values(cost_plan *p)
         if (!cost_shape_of(&p->sizes, v, &shape) || shape.elements > INT64_MAX / 128)
             return jl_fail(p->err, JL_ERR_LIMIT, "tensor '%.*s' has more elements than fit 64 bits",
                            JL_FMT(p->g->values[v].name));
+        p->sized[v] = shape.rank >= 0;
         if (shape.rank < 0) continue;
         p->bytes[v] = (shape.elements * bits_of(p, (jl_dtype)info->dtype) + 7) / 8;
     }
@@ -142,6 +150,16 @@ static int describe_node(cost_plan *p, uint32_t node)
     return c->name && c->op && c->output ? 0 : cost_no_memory(p);
 }
 
+/* Without the sizes of all that it reads and writes, a node's bytes are not known. */
+static bool all_sized(const cost_plan *p, const jl_node *n)
+{
+    for (uint32_t i = 0; i < n->n_inputs + n->n_outputs; i++) {
+        uint32_t v = i < n->n_inputs ? n->inputs[i] : n->outputs[i - n->n_inputs];
+        if (v != JL_NONE && !p->sized[v]) return false;
+    }
+    return true;
+}
+
 static int work_of_node(cost_plan *p, uint32_t node)
 {
     jl_node_cost *c = &p->nodes[node];
@@ -154,7 +172,8 @@ static int work_of_node(cost_plan *p, uint32_t node)
         cost_work_of(&p->sizes, &p->g->nodes[node], p->rules[node], &c->cost.macs, &c->cost.flop);
     if (result == COST_OVERFLOW) return cost_overflow(p, node);
     bool idle = p->rules[node]->moves == MOVES_NOTHING && p->rules[node]->work == WORK_NONE;
-    c->known = result == COST_KNOWN || idle || p->rules[node]->work == WORK_BODY;
+    bool sized = result == COST_KNOWN && all_sized(p, &p->g->nodes[node]);
+    c->known = sized || idle || p->rules[node]->work == WORK_BODY;
     if (!c->known) c->cost = (jl_cost_numbers){0};
     return 0;
 }
@@ -314,7 +333,7 @@ static int note_unknown(cost_plan *p)
         if (o->unknown && shown++ >= SHOWN) more++;
         if (!o->unknown || shown > SHOWN) continue;
         const char *why = cost_find((jl_str){0}, jl_str_c(o->op))
-                              ? "sizes depend on values, not counted"
+                              ? "sizes not known, not counted"
                               : "no rule for this operator, not counted";
         int rc = cost_note(p, "%zu of %zu %s nodes: %s", o->unknown, o->nodes, o->op, why);
         if (rc) return rc;
@@ -380,9 +399,10 @@ static int allocate(cost_plan *p)
     p->position = jl_arena_array(a, nodes, sizeof *p->position);
     p->constant = jl_arena_array(a, values, sizeof *p->constant);
     p->bytes = jl_arena_array(a, values, sizeof *p->bytes);
+    p->sized = jl_arena_array(a, values, sizeof *p->sized);
     p->notes = jl_arena_array(a, MAX_NOTES, sizeof *p->notes);
     bool good = p->nodes && p->rules && p->folded && p->group && p->position && p->constant &&
-                p->bytes && p->notes;
+                p->bytes && p->sized && p->notes;
     return good ? 0 : cost_no_memory(p);
 }
 

@@ -72,7 +72,7 @@ int cost_traffic(cost_plan *p)
     for (uint32_t i = 0; i < g->n_nodes; i++) {
         const jl_node *n = &g->nodes[i];
         jl_cost_numbers *c = &p->nodes[i].cost;
-        if (!moves(p, i)) continue;
+        if (!moves(p, i) || !p->nodes[i].known) continue;
         bool picks = p->rules[i] && p->rules[i]->moves == MOVES_PICK && n->n_outputs &&
                      n->outputs[0] != JL_NONE;
         for (uint32_t k = 0; k < n->n_inputs + n->n_outputs; k++) {

@@ -17,6 +17,7 @@ typedef struct cost_plan {
     bool *folded;            /* by node number */
     bool *constant;          /* by value number: depends on no input */
     int64_t *bytes;          /* by value number; 0 where sizes are not known */
+    bool *sized; /* by value number */
     uint32_t *group;         /* by node number: the first node of those fused with it */
     uint32_t *position;      /* by node number: place in the order of its scope */
     const char **notes;

@@ -168,6 +168,9 @@ int jl_model_open(const char *name_or_path, jl_model **model, jl_error *err)
     int rc = open_source(m, name_or_path, err);
     bool opened = !rc;
     if (!rc) rc = jl_graph_new(m->onnx, arena, &m->graph, err);
+    for (uint32_t i = 0; !rc && m->file && i < m->graph->n_values; i++)
+        if (m->graph->values[i].initializer)
+            rc = onnx_check_external(m->file, m->graph->values[i].initializer, err);
     if (!rc) rc = jl_shapes_new(m->graph, m->file, arena, NULL, &m->shapes, err);
     if (!rc) rc = make_symbols(m, err);
     if (!rc) rc = make_ports(m, err);

@@ -240,6 +240,9 @@ int onnx_decode_tensor(const void *bytes, size_t n, jl_arena *arena, onnx_tensor
  * dims and data_type. External paths that leave the folder, links included, are refused.
  * Strings have no bytes: JL_ERR_UNSUPPORTED. */
 int onnx_tensor_bytes(onnx_file *file, const onnx_tensor *t, jl_str *bytes, jl_error *err);
+/* Refuses external data whose path leaves the model's folder by its words alone, without opening
+ * anything; other tensors pass. */
+int onnx_check_external(const onnx_file *file, const onnx_tensor *t, jl_error *err);
 /* Elements by dims, or -1 on overflow or a negative dimension. */
 int64_t onnx_tensor_elements(const onnx_tensor *t);
 

@@ -116,23 +116,51 @@ static bool lies_below(int fd, const char *folder)
     return !strncmp(real, root, length) && real[length] == '/';
 }
 
-static bool climbs(const char *location)
+/* No path, an absolute one, a step up, or a NUL that would hide the rest. */
+static bool climbs(jl_str location)
 {
-    if (location[0] == '/') return true;
-    for (const char *p = location; p; p = strchr(p, '/') ? strchr(p, '/') + 1 : NULL)
-        if (!strncmp(p, "..", 2) && (p[2] == '/' || !p[2])) return true;
+    if (!location.n) return true;
+    if (location.p[0] == '/' || memchr(location.p, '\0', location.n)) return true;
+    for (size_t i = 0; i < location.n; i++) {
+        bool starts = i == 0 || location.p[i - 1] == '/';
+        size_t left = location.n - i;
+        if (starts && left >= 2 && !memcmp(location.p + i, "..", 2) &&
+            (left == 2 || location.p[i + 2] == '/'))
+            return true;
+    }
     return false;
+}
+
+static int refuse(const onnx_file *file, jl_str location, const char *why, jl_error *err)
+{
+    return jl_fail(
+        err, JL_ERR_FORMAT,
+        "refused external data '%.*s'%s: it must lie in the model's own folder (%s); move "
+        "it there",
+        JL_FMT(location), why, file->folder);
+}
+
+static jl_str location_of(const onnx_tensor *t)
+{
+    for (size_t i = 0; i < t->external_data.n; i++)
+        if (jl_str_is(t->external_data.p[i].key, "location")) return t->external_data.p[i].value;
+    return (jl_str){"", 0};
+}
+
+int onnx_check_external(const onnx_file *file, const onnx_tensor *t, jl_error *err)
+{
+    if (t->data_location != ONNX_DATA_EXTERNAL) return 0;
+    jl_str where = location_of(t);
+    if (!climbs(where)) return 0;
+    refuse(file, where, "", err);
+    return jl_prefix(err, "tensor '%.*s'", JL_FMT(t->name));
 }
 
 static int open_external(onnx_file *file, const char *location, struct onnx_external **out,
                          jl_error *err)
 {
-    static const char remedy[] =
-        "external data must lie in the model's own folder (%s); move it there";
-    if (!location[0] || climbs(location)) {
-        jl_fail(err, JL_ERR_FORMAT, remedy, file->folder);
-        return jl_prefix(err, "refused external data '%s'", location);
-    }
+    if (!location[0] || climbs(jl_str_c(location)))
+        return refuse(file, jl_str_c(location), "", err);
     struct onnx_external *e = jl_arena_alloc(file->arena, sizeof *e);
     const char *path = jl_arena_printf(file->arena, "%s/%s", file->folder, location);
     if (!e || !path) return jl_fail(err, JL_ERR_MEMORY, "out of memory");
@@ -140,8 +168,7 @@ static int open_external(onnx_file *file, const char *location, struct onnx_exte
     if (fd < 0) return jl_fail_errno(err, JL_ERR_IO, "cannot open external data %s", path);
     int rc;
     if (!lies_below(fd, file->folder)) {
-        jl_fail(err, JL_ERR_FORMAT, remedy, file->folder);
-        rc = jl_prefix(err, "refused external data '%s', a link that leaves the folder", location);
+        rc = refuse(file, jl_str_c(location), ", a link that leaves the folder", err);
     } else {
         rc = map_fd(fd, path, &e->mapping, &e->size, err);
     }
@@ -174,19 +201,16 @@ static int external_bytes(onnx_file *file, const onnx_tensor *t, uint64_t expect
                           jl_error *err)
 {
     uint64_t offset = 0, length = expected;
-    jl_str where = {0};
+    jl_str where = location_of(t);
     for (size_t i = 0; i < t->external_data.n; i++) {
         const onnx_entry *entry = &t->external_data.p[i];
         int rc = 0;
-        if (jl_str_is(entry->key, "location")) where = entry->value;
         if (jl_str_is(entry->key, "offset")) rc = entry_number(entry, &offset, err);
         if (jl_str_is(entry->key, "length")) rc = entry_number(entry, &length, err);
         if (rc) return rc;
     }
     if (!file || !file->folder)
         return jl_fail(err, JL_ERR_FORMAT, "external data, but the model is not a file");
-    if (where.n && memchr(where.p, '\0', where.n))
-        return jl_fail(err, JL_ERR_FORMAT, "external data's location holds a NUL");
     if (length != expected)
         return jl_fail(err, JL_ERR_FORMAT, "external data of %llu bytes, but its shape needs %llu",
                        (unsigned long long)length, (unsigned long long)expected);
@@ -194,7 +218,8 @@ static int external_bytes(onnx_file *file, const onnx_tensor *t, uint64_t expect
     while (e && !jl_str_is(where, e->location))
         e = e->next;
     if (!e) {
-        char *location = jl_arena_strndup(file->arena, where.p ? where.p : "", where.n);
+        if (climbs(where)) return refuse(file, where, "", err);
+        char *location = jl_arena_strndup(file->arena, where.p, where.n);
         if (!location) return jl_fail(err, JL_ERR_MEMORY, "out of memory");
         int rc = open_external(file, location, &e, err);
         if (rc) return rc;
