@@ -7,3 +7,8 @@ foreach(source IN LISTS bench_sources)
     target_link_libraries(${name} PRIVATE jl_cli)
     set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/bench)
 endforeach()
+
+# What bench_memory.py compares with: nothing of jouleline but one header.
+add_executable(bare_ort ${CMAKE_CURRENT_LIST_DIR}/bare_ort.c)
+target_link_libraries(bare_ort PRIVATE jl_flags ${CMAKE_DL_LIBS})
+set_target_properties(bare_ort PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/bench)
