@@ -6,6 +6,7 @@
 #include "cli.h"
 #include "jouleline/runtime.h"
 #include "jouleline/study.h"
+#include "results.h"
 #include "terminal.h"
 
 typedef struct settings {
@@ -305,6 +306,12 @@ static int run(const jl_invocation *call)
     jl_study_result result;
     int rc = jl_study_run(&spec, store, &events, &interrupted, &result, &err);
     jl_progress_end(&p);
+    jl_study_data *d = NULL;
+    if (!rc && result.rounds) rc = jl_store_load(store, result.uid, &d, &err);
+    if (d && !s->quiet) rc = jl_print_results(stdout, d, JL_RESULTS_TABLE, &err);
+    if (d && !s->quiet) putchar('\n');
+    if (d && !rc) rc = jl_print_headline(stdout, d, &err);
+    jl_study_data_free(d);
     jl_store_close(store);
     if (rc) return jl_report_error(call, &err);
     if (result.stopped)

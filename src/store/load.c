@@ -1,0 +1,521 @@
+/* From the store to the arrays of the analysis. One pass over the runs, whatever their number. */
+#include <inttypes.h>
+#include <jansson.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/arena.h"
+#include "jouleline/study_table.h"
+#include "store/sql.h"
+
+struct jl_study_data {
+    jl_study_table table;
+    jl_arena *arena;
+    double *values[JL_METRIC_COUNT];
+    bool *pairs;
+    char no_energy[512];
+    size_t complete;
+};
+
+/* Ids of a table's rows to places in an array; ids are dense in a store. */
+typedef struct places {
+    uint32_t *at;
+    int64_t limit;
+} places;
+
+/* A cell of the store on one device. */
+typedef struct slot {
+    jl_id cell, device;
+    uint32_t next; /* other devices of the cell */
+    uint32_t ok, failed;
+    jl_id facts;
+} slot;
+
+typedef struct loader {
+    jl_store *s;
+    jl_study_data *d;
+    jl_id study;
+    places models, configurations, devices, cells, rounds, facts;
+    slot *slots;
+    jl_study_cell *out;
+    uint32_t slot_count, slot_room;
+    struct fact_list {
+        const jl_study_fact *items;
+        size_t count;
+    } * fact_lists;
+} loader;
+
+static int no_memory(jl_error *err)
+{
+    return jl_fail(err, JL_ERR_MEMORY, "no memory to read the store");
+}
+
+static const char *text(loader *l, sqlite3_stmt *q, int column)
+{
+    const unsigned char *t = sqlite3_column_text(q, column);
+    return t ? jl_arena_strndup(l->d->arena, (const char *)t,
+                                (size_t)sqlite3_column_bytes(q, column))
+             : NULL;
+}
+
+static double number(sqlite3_stmt *q, int column)
+{
+    return sqlite3_column_type(q, column) == SQLITE_NULL ? NAN : sqlite3_column_double(q, column);
+}
+
+static int make_places(loader *l, places *p, const char *table, jl_error *err)
+{
+    char sql[96];
+    snprintf(sql, sizeof sql, "SELECT coalesce(max(id), 0) FROM %s", table);
+    int rc = jl_sql_number(l->s, &p->limit, 0, err, sql, "");
+    if (rc) return rc;
+    if (p->limit < 0 || p->limit > UINT32_MAX - 1)
+        return jl_fail(err, JL_ERR_LIMIT, "%s: the ids of %s are out of range", l->s->path, table);
+    p->limit++;
+    p->at = jl_arena_array(l->d->arena, (size_t)p->limit, sizeof *p->at);
+    if (!p->at) return no_memory(err);
+    memset(p->at, 0xff, (size_t)p->limit * sizeof *p->at);
+    return 0;
+}
+
+static uint32_t place(const places *p, jl_id id)
+{
+    return id > 0 && id < p->limit ? p->at[id] : UINT32_MAX;
+}
+
+/* --- which study --- */
+
+static int choose(loader *l, const char *study, jl_error *err)
+{
+    int rc = jl_sql_number(l->s, &l->study, 0, err,
+                           "SELECT id FROM study WHERE ?1 IS NULL OR name = ?1 "
+                           "OR substr(uid, 1, length(?1)) = ?1 ORDER BY created_at DESC, id DESC",
+                           "t", study);
+    if (rc || l->study) return rc;
+    return jl_fail(err, JL_ERR_MISSING,
+                   study ? "%s holds no study '%s'; 'jouleline report --list' "
+                           "names those that it has"
+                         : "%s holds no study yet; measure one with "
+                           "'jouleline run'",
+                   l->s->path, study);
+}
+
+#define SAME_STUDY "(SELECT id FROM study WHERE spec = (SELECT spec FROM study WHERE id = ?1))"
+
+/* --- what is compared --- */
+
+static int count_of(loader *l, const char *sql, size_t *n, jl_error *err)
+{
+    int64_t count;
+    int rc = jl_sql_number(l->s, &count, 0, err, sql, strchr(sql, '?') ? "r" : "", l->study);
+    *n = (size_t)count;
+    return rc;
+}
+
+static int read_models(loader *l, jl_error *err)
+{
+    int rc = make_places(l, &l->models, "model", err);
+    if (!rc) rc = count_of(l, "SELECT count(*) FROM model", &l->d->table.model_count, err);
+    jl_study_model *all = jl_arena_array(l->d->arena, l->d->table.model_count + 1, sizeof *all);
+    sqlite3_stmt *q;
+    if (!rc && !all) rc = no_memory(err);
+    if (!rc) rc = jl_sql_query(l->s, &q, err, "SELECT id, name, family, kind FROM model", "");
+    if (rc) return rc;
+    size_t n = 0;
+    for (; n < l->d->table.model_count && sqlite3_step(q) == SQLITE_ROW; n++) {
+        l->models.at[sqlite3_column_int64(q, 0)] = (uint32_t)n;
+        all[n] = (jl_study_model){.name = text(l, q, 1), .family = text(l, q, 2)};
+        all[n].probe = !strcmp((const char *)sqlite3_column_text(q, 3), "probe");
+    }
+    sqlite3_finalize(q);
+    l->d->table.models = all;
+    return 0;
+}
+
+/* The canonical text without @DEVICE, which the device says. */
+static const char *without_device(loader *l, const char *name)
+{
+    const char *at = strchr(name, '@');
+    if (!at) return name;
+    return jl_arena_printf(l->d->arena, "%.*s%s", (int)(at - name), name,
+                           at + 1 + strspn(at + 1, "0123456789"));
+}
+
+static int read_configurations(loader *l, jl_error *err)
+{
+    size_t room = 0, n = 0;
+    int rc = make_places(l, &l->configurations, "configuration", err);
+    if (!rc) rc = count_of(l, "SELECT count(*) FROM configuration", &room, err);
+    jl_study_configuration *all = jl_arena_array(l->d->arena, room + 1, sizeof *all);
+    sqlite3_stmt *q;
+    if (!rc && !all) rc = no_memory(err);
+    if (!rc)
+        rc = jl_sql_query(l->s, &q, err,
+                          "SELECT id, text, runtime, provider, precision, regime "
+                          "FROM configuration ORDER BY id",
+                          "");
+    if (rc) return rc;
+    for (size_t row = 0; row < room && sqlite3_step(q) == SQLITE_ROW; row++) {
+        const char *full = text(l, q, 1), *name = full ? without_device(l, full) : NULL;
+        if (!name) break;
+        uint32_t at = 0;
+        while (at < n && strcmp(all[at].name, name) != 0)
+            at++;
+        l->configurations.at[sqlite3_column_int64(q, 0)] = at;
+        if (at < n) continue;
+        all[n++] = (jl_study_configuration){
+            .name = name,
+            .runtime = text(l, q, 2),
+            .provider = text(l, q, 3),
+            .precision = text(l, q, 4),
+            .options = strchr(name, '+'),
+            .native = !strcmp((const char *)sqlite3_column_text(q, 5), "native")};
+    }
+    sqlite3_finalize(q);
+    l->d->table.configurations = all;
+    l->d->table.configuration_count = n;
+    return 0;
+}
+
+static int read_devices(loader *l, jl_error *err)
+{
+    int rc = make_places(l, &l->devices, "device", err);
+    if (!rc) rc = count_of(l, "SELECT count(*) FROM device", &l->d->table.device_count, err);
+    /* One more, for runs whose device is not here. */
+    jl_study_device *all = jl_arena_array(l->d->arena, l->d->table.device_count + 1, sizeof *all);
+    sqlite3_stmt *q;
+    if (!rc && !all) rc = no_memory(err);
+    if (!rc)
+        rc = jl_sql_query(l->s, &q, err,
+                          "SELECT device.id, device.name, device.uid, host.name, device.simulated, "
+                          "(SELECT max(gain_rel) FROM meter WHERE device_uid = device.uid), "
+                          "(SELECT avg(power_w) FROM idle JOIN meter ON meter.id = idle.meter "
+                          " WHERE meter.device_uid = device.uid AND level = 'sleeping'), "
+                          "(SELECT avg(power_w) FROM idle JOIN meter ON meter.id = idle.meter "
+                          " WHERE meter.device_uid = device.uid AND level = 'waking' "
+                          " AND idle.device = device.id) "
+                          "FROM device JOIN host ON host.id = device.host",
+                          "");
+    if (rc) return rc;
+    size_t n = 0;
+    for (; n < l->d->table.device_count && sqlite3_step(q) == SQLITE_ROW; n++) {
+        l->devices.at[sqlite3_column_int64(q, 0)] = (uint32_t)n;
+        all[n] = (jl_study_device){.name = text(l, q, 1),
+                                   .uuid = text(l, q, 2),
+                                   .host = text(l, q, 3),
+                                   .simulated = sqlite3_column_int(q, 4) != 0,
+                                   .gain_error = number(q, 5),
+                                   .idle_sleeping_w = number(q, 6),
+                                   .idle_waking_w = number(q, 7)};
+    }
+    sqlite3_finalize(q);
+    all[n] = (jl_study_device){
+        .name = "no device", .gain_error = NAN, .idle_sleeping_w = NAN, .idle_waking_w = NAN};
+    l->d->table.devices = all;
+    l->d->table.device_count = n + 1;
+    return 0;
+}
+
+static int read_rounds(loader *l, jl_error *err)
+{
+    int rc = make_places(l, &l->rounds, "round", err);
+    if (!rc)
+        rc = count_of(l, "SELECT count(*) FROM round WHERE study IN " SAME_STUDY,
+                      &l->d->table.rounds, err);
+    l->d->pairs = jl_arena_array(l->d->arena, l->d->table.rounds + 1, sizeof *l->d->pairs);
+    sqlite3_stmt *q;
+    if (!rc && !l->d->pairs) rc = no_memory(err);
+    if (!rc)
+        rc = jl_sql_query(l->s, &q, err,
+                          "SELECT id, complete FROM round WHERE study IN " SAME_STUDY
+                          " ORDER BY started_at, id",
+                          "r", l->study);
+    if (rc) return rc;
+    for (uint32_t n = 0; n < l->d->table.rounds && sqlite3_step(q) == SQLITE_ROW; n++) {
+        l->rounds.at[sqlite3_column_int64(q, 0)] = n;
+        l->d->pairs[n] = sqlite3_column_int(q, 1) != 0;
+        l->d->complete += l->d->pairs[n];
+    }
+    sqlite3_finalize(q);
+    l->d->table.pairs = l->d->pairs;
+    return 0;
+}
+
+/* --- facts --- */
+
+static int parse_facts(loader *l, const char *json, struct fact_list *to, jl_error *err)
+{
+    static const char *const audited[] = {
+        "version",     "library",         "threads",   "tf32",
+        "conv_search", "layout",          "regime",    "placement",
+        "driver",      "nodes_elsewhere", "elsewhere", "emulated",
+        "python",      "torchvision",     "cuda",      "optimization",
+    };
+    enum { AUDITED = sizeof audited / sizeof *audited };
+    json_t *j = json_loads(json, 0, NULL);
+    jl_study_fact *all = jl_arena_array(l->d->arena, AUDITED, sizeof *all);
+    for (size_t i = 0; all && i < AUDITED; i++) {
+        const char *value = json_string_value(json_object_get(j, audited[i]));
+        if (!value) continue;
+        all[to->count].name = audited[i];
+        all[to->count++].value = jl_arena_strndup(l->d->arena, value, strlen(value));
+    }
+    to->items = all;
+    json_decref(j);
+    return all ? 0 : no_memory(err);
+}
+
+static int read_facts(loader *l, jl_error *err)
+{
+    int rc = make_places(l, &l->facts, "facts", err);
+    l->fact_lists = jl_arena_array(l->d->arena, (size_t)l->facts.limit, sizeof *l->fact_lists);
+    sqlite3_stmt *q;
+    if (!rc && !l->fact_lists) rc = no_memory(err);
+    if (!rc) rc = jl_sql_query(l->s, &q, err, "SELECT id, json FROM facts", "");
+    if (rc) return rc;
+    while (!rc && sqlite3_step(q) == SQLITE_ROW)
+        rc = parse_facts(l, (const char *)sqlite3_column_text(q, 1),
+                         &l->fact_lists[sqlite3_column_int64(q, 0)], err);
+    sqlite3_finalize(q);
+    return rc;
+}
+
+/* --- cells and runs --- */
+
+static int grow(loader *l, jl_error *err)
+{
+    uint32_t room = l->slot_room ? 2 * l->slot_room : 1024;
+    slot *slots = realloc(l->slots, room * sizeof *slots);
+    if (slots) l->slots = slots;
+    jl_study_cell *out = realloc(l->out, room * sizeof *out);
+    if (out) l->out = out;
+    if (!slots || !out) return no_memory(err);
+    l->slot_room = room;
+    return 0;
+}
+
+/* The slot of a cell on a device, made when it is new. Cells of other columns are filled in by
+ * describe_cells. */
+static int slot_of(loader *l, jl_id cell, jl_id device, uint32_t *at, jl_error *err)
+{
+    if (cell <= 0 || cell >= l->cells.limit)
+        return jl_fail(err, JL_ERR_FORMAT, "%s: a run names no cell", l->s->path);
+    uint32_t first = l->cells.at[cell];
+    for (*at = first; *at != UINT32_MAX; *at = l->slots[*at].next)
+        if (l->slots[*at].device == device) return 0;
+    int rc = l->slot_count == l->slot_room ? grow(l, err) : 0;
+    if (rc) return rc;
+    *at = l->slot_count++;
+    l->slots[*at] = (slot){.cell = cell, .device = device, .next = first};
+    uint32_t d = place(&l->devices, device);
+    l->out[*at] =
+        (jl_study_cell){.device = d == UINT32_MAX ? (uint32_t)l->d->table.device_count - 1 : d};
+    l->cells.at[cell] = *at;
+    return 0;
+}
+
+static const char runs_sql[] =
+    "SELECT run.cell, coalesce(run.device, 0), run.round, run.outcome, run.latency_ns, "
+    "energy.gross_j_per_item, energy.net_waking_j_per_item, energy.net_sleeping_j_per_item, "
+    "run.message, coalesce(run.facts, 0), energy.reason, coalesce(energy.modelled, 0), run.id "
+    "FROM run LEFT JOIN energy ON energy.run = run.id AND energy.headline = 1 "
+    "WHERE run.counts = 1 AND run.round IN (SELECT id FROM round WHERE study IN " SAME_STUDY ")";
+
+/* The first pass finds the cells, the second fills the values in. */
+static int find_cells(loader *l, jl_error *err)
+{
+    sqlite3_stmt *q;
+    int rc = make_places(l, &l->cells, "cell", err);
+    if (!rc)
+        rc = jl_sql_query(l->s, &q, err,
+                          "SELECT DISTINCT cell, coalesce(device, 0) FROM run WHERE counts = 1 AND "
+                          "round IN (SELECT id FROM round WHERE study IN " SAME_STUDY
+                          ") ORDER BY cell",
+                          "r", l->study);
+    if (rc) return rc;
+    uint32_t at;
+    while (!rc && sqlite3_step(q) == SQLITE_ROW)
+        rc = slot_of(l, sqlite3_column_int64(q, 0), sqlite3_column_int64(q, 1), &at, err);
+    sqlite3_finalize(q);
+    return rc;
+}
+
+static int make_values(loader *l, jl_error *err)
+{
+    size_t n = (size_t)l->slot_count * l->d->table.rounds;
+    for (int m = 0; m < JL_METRIC_COUNT; m++) {
+        double *v = malloc((n + 1) * sizeof *v);
+        if (!v) return no_memory(err);
+        for (size_t i = 0; i < n; i++)
+            v[i] = NAN;
+        l->d->values[m] = v;
+    }
+    return 0;
+}
+
+static void take_run(loader *l, sqlite3_stmt *q, uint32_t at, bool has[JL_METRIC_COUNT])
+{
+    uint32_t round = place(&l->rounds, sqlite3_column_int64(q, 2));
+    if (round == UINT32_MAX) return;
+    slot *s = &l->slots[at];
+    jl_study_cell *c = &l->out[at];
+    int outcome = jl_outcome_parse((const char *)sqlite3_column_text(q, 3));
+    s->facts = sqlite3_column_int64(q, 9) ? sqlite3_column_int64(q, 9) : s->facts;
+    if (outcome != JL_OUTCOME_OK) {
+        s->failed++;
+        c->outcome = outcome < 0 ? JL_OUTCOME_UNSUPPORTED : (jl_outcome)outcome;
+        if (!c->message) c->message = text(l, q, 8);
+        return;
+    }
+    s->ok++;
+    static const int columns[JL_METRIC_COUNT] = {[JL_LATENCY] = 4,
+                                                 [JL_ENERGY] = 5,
+                                                 [JL_ENERGY_NET_WAKING] = 6,
+                                                 [JL_ENERGY_NET_SLEEPING] = 7};
+    for (int m = 0; m < JL_METRIC_COUNT; m++) {
+        double v = number(q, columns[m]);
+        has[m] |= isfinite(v) != 0;
+        l->d->values[m][(size_t)at * l->d->table.rounds + round] = v;
+    }
+    const char *reason = (const char *)sqlite3_column_text(q, 10);
+    if (reason && !*l->d->no_energy)
+        snprintf(l->d->no_energy, sizeof l->d->no_energy, "%s", reason);
+    l->d->table.modelled_energy |= sqlite3_column_int(q, 11) != 0;
+}
+
+static int read_runs(loader *l, jl_error *err)
+{
+    sqlite3_stmt *q;
+    bool has[JL_METRIC_COUNT] = {0};
+    int rc = find_cells(l, err);
+    if (!rc) rc = make_values(l, err);
+    if (!rc) rc = jl_sql_query(l->s, &q, err, runs_sql, "r", l->study);
+    if (rc) return rc;
+    while (!rc && sqlite3_step(q) == SQLITE_ROW) {
+        uint32_t at;
+        rc = slot_of(l, sqlite3_column_int64(q, 0), sqlite3_column_int64(q, 1), &at, err);
+        if (!rc) take_run(l, q, at, has);
+    }
+    sqlite3_finalize(q);
+    for (int m = 0; m < JL_METRIC_COUNT; m++)
+        l->d->table.values[m] = has[m] ? l->d->values[m] : NULL;
+    return rc;
+}
+
+static int describe_cells(loader *l, jl_error *err)
+{
+    sqlite3_stmt *q;
+    int rc = jl_sql_query(l->s, &q, err,
+                          "SELECT id, model, configuration, batch, in_flight, flop, moved_bytes, "
+                          "nodes FROM cell",
+                          "");
+    if (rc) return rc;
+    while (sqlite3_step(q) == SQLITE_ROW) {
+        uint32_t at = place(&l->cells, sqlite3_column_int64(q, 0));
+        for (; at != UINT32_MAX; at = l->slots[at].next) {
+            jl_study_cell *c = &l->out[at];
+            c->model = place(&l->models, sqlite3_column_int64(q, 1));
+            c->configuration = place(&l->configurations, sqlite3_column_int64(q, 2));
+            c->batch = (uint32_t)sqlite3_column_int64(q, 3);
+            c->in_flight = (uint32_t)sqlite3_column_int64(q, 4);
+            c->flop = number(q, 5);
+            c->bytes = number(q, 6);
+            c->dispatches = number(q, 7);
+        }
+    }
+    sqlite3_finalize(q);
+    for (uint32_t i = 0; i < l->slot_count; i++) {
+        slot *s = &l->slots[i];
+        if (s->ok >= s->failed && s->ok) l->out[i].outcome = JL_OUTCOME_OK;
+        if (s->facts > 0 && s->facts < l->facts.limit) {
+            l->out[i].facts = l->fact_lists[s->facts].items;
+            l->out[i].fact_count = l->fact_lists[s->facts].count;
+        }
+    }
+    return 0;
+}
+
+static int read_agreement(loader *l, jl_error *err)
+{
+    sqlite3_stmt *q;
+    int rc = jl_sql_query(l->s, &q, err,
+                          "SELECT run.cell, coalesce(run.device, 0), sum(a.top1_agree), "
+                          "sum(a.items) FROM agreement a JOIN run ON run.id = a.run "
+                          "WHERE a.top1_agree IS NOT NULL AND run.counts = 1 AND run.round IN "
+                          "(SELECT id FROM round WHERE study IN " SAME_STUDY ") GROUP BY 1, 2",
+                          "r", l->study);
+    if (rc) return rc;
+    while (!rc && sqlite3_step(q) == SQLITE_ROW) {
+        uint32_t at;
+        rc = slot_of(l, sqlite3_column_int64(q, 0), sqlite3_column_int64(q, 1), &at, err);
+        if (rc) break;
+        l->out[at].agree_items = (uint64_t)sqlite3_column_int64(q, 2);
+        l->out[at].checked_items = (uint64_t)sqlite3_column_int64(q, 3);
+    }
+    sqlite3_finalize(q);
+    return rc;
+}
+
+static int read_name(loader *l, jl_error *err)
+{
+    sqlite3_stmt *q;
+    int rc = jl_sql_query(l->s, &q, err, "SELECT name FROM study WHERE id = ?", "r", l->study);
+    if (rc) return rc;
+    if (sqlite3_step(q) == SQLITE_ROW) l->d->table.name = text(l, q, 0);
+    sqlite3_finalize(q);
+    return 0;
+}
+
+int jl_store_load(jl_store *s, const char *study, jl_study_data **data, jl_error *err)
+{
+    static int (*const steps[])(loader *, jl_error *) = {
+        read_name,  read_models, read_configurations, read_devices,   read_rounds,
+        read_facts, read_runs,   describe_cells,      read_agreement,
+    };
+    *data = NULL;
+    loader l = {.s = s, .d = calloc(1, sizeof *l.d)};
+    if (!l.d || !(l.d->arena = jl_arena_new())) {
+        free(l.d);
+        return no_memory(err);
+    }
+    int rc = choose(&l, study, err);
+    for (size_t i = 0; !rc && i < sizeof steps / sizeof *steps; i++)
+        rc = steps[i](&l, err);
+    free(l.slots);
+    l.d->table.cells = l.out;
+    l.d->table.cell_count = l.slot_count;
+    if (!rc) rc = jl_study_table_check(&l.d->table, err);
+    if (rc) {
+        jl_study_data_free(l.d);
+        return rc;
+    }
+    *data = l.d;
+    return 0;
+}
+
+void jl_study_data_free(jl_study_data *d)
+{
+    if (!d) return;
+    for (int m = 0; m < JL_METRIC_COUNT; m++)
+        free(d->values[m]);
+    free((void *)(uintptr_t)d->table.cells);
+    jl_arena_free(d->arena);
+    free(d);
+}
+
+const jl_study_table *jl_study_data_table(const jl_study_data *d)
+{
+    return &d->table;
+}
+
+const char *jl_study_data_no_energy(const jl_study_data *d)
+{
+    return d->no_energy;
+}
+
+size_t jl_study_data_complete_rounds(const jl_study_data *d)
+{
+    return d->complete;
+}
