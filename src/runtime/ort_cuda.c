@@ -4,13 +4,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "runtime/ort.h"
 
-/* The wheel's provider library finds CUDA and cuDNN only where the loader looks. Opened first
- * from NVIDIA's wheels beside this one, or from JOULELINE_CUDA_LIBS (folders, colon between),
- * they are found by name; what is missing is left to the provider's own message. In the order of
- * their needs. */
+/* The wheel's provider library finds CUDA and cuDNN only where the loader looks. Opened first,
+ * they are found by name. In the order of their needs; what is missing is left to the provider's
+ * own message. */
 static void preload_from(const char *folder)
 {
     static const char *const names[] = {
@@ -30,30 +30,52 @@ static void preload_from(const char *folder)
     }
 }
 
+/* NVIDIA's wheels lie in site-packages/nvidia/cu13/lib, .../cudnn/lib. True when some are there. */
+static bool preload_wheels(int length, const char *folder, const char *site_packages)
+{
+    char pattern[PATH_MAX];
+    glob_t found;
+    if (snprintf(pattern, sizeof pattern, "%.*s/%s/nvidia/*/lib", length, folder, site_packages) >=
+            (int)sizeof pattern ||
+        glob(pattern, 0, NULL, &found) != 0)
+        return false;
+    for (size_t i = 0; i < found.gl_pathc; i++)
+        preload_from(found.gl_pathv[i]);
+    globfree(&found);
+    return true;
+}
+
+/* Those of the Python that PATH leads to, as in an activated environment with torch. */
+static void preload_from_python(void)
+{
+    const char *path = getenv("PATH");
+    while (path && *path) {
+        size_t n = strcspn(path, ":");
+        char python[PATH_MAX];
+        snprintf(python, sizeof python, "%.*s/python3", (int)n, path);
+        if (n > 0 && access(python, X_OK) == 0) {
+            preload_wheels((int)n, path, "../lib/python3*/site-packages");
+            return;
+        }
+        path += path[n] ? n + 1 : n;
+    }
+}
+
 static void preload_cuda(const ort *o)
 {
-    char folders[PATH_MAX];
     const char *chosen = getenv("JOULELINE_CUDA_LIBS");
     if (chosen && *chosen) {
+        char folders[PATH_MAX];
         snprintf(folders, sizeof folders, "%s", chosen);
         char *rest = folders;
         for (char *folder; (folder = strsep(&rest, ":"));)
             if (*folder) preload_from(folder);
         return;
     }
-    snprintf(folders, sizeof folders, "%s", o->library.path);
-    char *slash = strrchr(folders, '/');
-    if (!slash) return;
-    *slash = '\0';
-    char pattern[PATH_MAX];
-    glob_t found;
-    /* site-packages/onnxruntime/capi -> site-packages/nvidia/cu13/lib, .../cudnn/lib */
-    if (snprintf(pattern, sizeof pattern, "%s/../../nvidia/*/lib", folders) >= (int)sizeof pattern)
-        return;
-    if (glob(pattern, 0, NULL, &found) != 0) return;
-    for (size_t i = 0; i < found.gl_pathc; i++)
-        preload_from(found.gl_pathv[i]);
-    globfree(&found);
+    /* site-packages/onnxruntime/capi/libonnxruntime.so */
+    const char *slash = strrchr(o->library.path, '/');
+    if (slash && preload_wheels((int)(slash - o->library.path), o->library.path, "../..")) return;
+    preload_from_python();
 }
 
 int ort_find_gpu(ort *o, jl_error *err)

@@ -1,4 +1,5 @@
 /* What a session turned out to be. */
+#include <dlfcn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,6 +31,19 @@ static const char *find_option(const char *text, const char *key, char *value, s
     return NULL;
 }
 
+/* The cuDNN that the provider has opened. */
+static void add_cudnn(const jl_facts *f)
+{
+    static const char *const names[] = {"libcudnn.so.9", "libcudnn.so.8"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        void *handle = dlopen(names[i], RTLD_NOW | RTLD_NOLOAD);
+        size_t (*version)(void) = NULL;
+        if (handle) *(void **)&version = dlsym(handle, "cudnnGetVersion");
+        if (version) add_number(f, "cudnn", (long)version());
+        if (handle) dlclose(handle);
+    }
+}
+
 static void describe_cuda(const ort *o, const jl_facts *f)
 {
     char value[64], driver[16];
@@ -38,6 +52,7 @@ static void describe_cuda(const ort *o, const jl_facts *f)
     add(f, "device_uuid", o->gpu.uuid);
     if (!jl_cuda_driver_version(&o->cuda, driver, sizeof driver, NULL))
         add(f, "driver_cuda", driver);
+    add_cudnn(f);
     if (options) add(f, "provider_options", options);
     if (find_option(options, "use_tf32", value, sizeof value)) add(f, "tf32", value);
     if (find_option(options, "cudnn_conv_algo_search", value, sizeof value))
