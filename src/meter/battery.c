@@ -119,6 +119,7 @@ static void battery_probe(const jl_meter_options *options, jl_meter_probe *out)
 }
 
 const jl_meter_vtable jl_meter_battery = {
+    .abi = JL_METER_ABI,
     .name = "battery",
     .summary = "a laptop as a whole, while it runs on battery",
     .probe = battery_probe,

@@ -271,6 +271,7 @@ static void command_probe(const jl_meter_options *options, jl_meter_probe *out)
 }
 
 const jl_meter_vtable jl_meter_command = {
+    .abi = JL_METER_ABI,
     .name = "command",
     .summary = "an external meter, by a command that prints watts or joules",
     .opt_in = true,

@@ -88,6 +88,7 @@ static int estimate_read(void *ctx, size_t domain, uint32_t want, jl_meter_readi
 }
 
 const jl_meter_vtable jl_meter_estimate = {
+    .abi = JL_METER_ABI,
     .name = "estimate",
     .summary = "a constant power that you assume (modelled)",
     .opt_in = true,

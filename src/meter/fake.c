@@ -92,6 +92,7 @@ static void fake_close(void *ctx)
 }
 
 const jl_meter_vtable jl_meter_fake = {
+    .abi = JL_METER_ABI,
     .name = "fake",
     .summary = "the simulated device of the fake runtime (simulated)",
     .opt_in = true,

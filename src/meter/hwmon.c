@@ -279,6 +279,7 @@ static void hwmon_probe(const jl_meter_options *options, jl_meter_probe *out)
 }
 
 const jl_meter_vtable jl_meter_hwmon = {
+    .abi = JL_METER_ABI,
     .name = "hwmon",
     .summary = "AMD and Intel GPUs, AMD sockets and board rails by hwmon",
     .probe = hwmon_probe,

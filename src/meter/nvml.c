@@ -439,6 +439,7 @@ static void nvml_probe(const jl_meter_options *options, jl_meter_probe *out)
 }
 
 const jl_meter_vtable jl_meter_nvml = {
+    .abi = JL_METER_ABI,
     .name = "nvml",
     .summary = "NVIDIA GPUs (NVML)",
     .probe = nvml_probe,

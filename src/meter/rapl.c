@@ -215,6 +215,7 @@ static void rapl_probe(const jl_meter_options *options, jl_meter_probe *out)
 }
 
 const jl_meter_vtable jl_meter_rapl = {
+    .abi = JL_METER_ABI,
     .name = "rapl",
     .summary = "CPU packages and memory by the powercap driver (RAPL)",
     .probe = rapl_probe,

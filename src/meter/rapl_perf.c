@@ -220,6 +220,7 @@ static void perf_probe(const jl_meter_options *options, jl_meter_probe *out)
 }
 
 const jl_meter_vtable jl_meter_perf = {
+    .abi = JL_METER_ABI,
     .name = "perf",
     .summary = "CPU packages and memory by perf events (RAPL)",
     .probe = perf_probe,

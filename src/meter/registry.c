@@ -88,7 +88,18 @@ static int add_plugin(jl_meter_set *set, const jl_meter_options *options, jl_err
     const jl_symbol symbols[] = {{"jl_meter_plugin", (void **)&vtable, true}, {0}};
     int rc = jl_dl_open(file, symbols, &library, err);
     if (rc) return jl_prefix(err, "meter plugin");
-    rc = add(set, vtable, library, &rest, err);
+    if (vtable->abi != JL_METER_ABI)
+        rc = jl_fail(
+            err, JL_ERR_FORMAT,
+            "meter plugin %s was built for meter ABI %u and this jouleline has %u; build it "
+            "with this jouleline's headers",
+            file, vtable->abi, (unsigned)JL_METER_ABI);
+    else if (!vtable->name || !vtable->probe || !vtable->open || !vtable->domains ||
+             !vtable->read || !vtable->close)
+        rc = jl_fail(err, JL_ERR_FORMAT,
+                     "meter plugin %s lacks a hook; see examples/meter_plugin.c", file);
+    else
+        rc = add(set, vtable, library, &rest, err);
     if (rc) dlclose(library);
     return rc;
 }

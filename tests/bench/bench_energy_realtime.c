@@ -1,7 +1,10 @@
-/* Accuracy of joules per inference in real time, through the NVML meter and a fake
- * libnvidia-ml.so.1. usage: bench_energy_realtime [WINDOWS [SECONDS [CALL_SECONDS]]] (30 windows of
- * 1 s, once with calls of 2 ms and once of 20 ms). A child process plays the load and logs its true
- * power, which the fake sensor shows; this process samples and estimates. */
+/* Accuracy of joules per inference in real time, through the NVML meter and a fake library.
+ *
+ * usage: bench_energy_realtime [WINDOWS [SECONDS [CALL_SECONDS]]]
+ * (30 windows of 1 s, once with calls of 2 ms and once of 20 ms)
+ *
+ * A child process plays the load and logs its true power, which the fake sensor shows; this
+ * process samples and estimates. */
 #include "../fixtures/sensor_model.h"
 #include "base/rng.h"
 #include "jouleline/window.h"

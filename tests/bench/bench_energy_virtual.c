@@ -1,5 +1,8 @@
-/* Accuracy of joules per inference on simulated sensors, in virtual time, and coverage of its
- * interval. usage: bench_energy_virtual [WINDOWS] (1,000); exits 1 when a stated bound is missed.
+/* Accuracy of joules per inference and coverage of its interval, on simulated sensors in virtual
+ * time.
+ *
+ * usage: bench_energy_virtual [WINDOWS] (1,000); exits 1 when a stated bound is missed.
+ *
  * These are the errors of the estimator; a real sensor's gain error comes on top. */
 #include "../fixtures/window_sim.h"
 

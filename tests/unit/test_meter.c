@@ -252,6 +252,27 @@ static void the_simulated_device_ticks_with_its_true_energy(void **state)
     close(fd);
 }
 
+static void a_plugin_measures_like_the_others(void **state)
+{
+    (void)state;
+    char path[] = "/tmp/jl-watts-XXXXXX", spec[512];
+    const char *specs = spec;
+    jl_meter_set *set;
+    jl_meter_reading r;
+    jl_error err = {0};
+    close(mkstemp(path));
+    put(path, "12.5\n");
+    snprintf(spec, sizeof spec, "plugin:%s,%s", METER_PLUGIN, path);
+    if (jl_meter_set_open(&specs, 1, NULL, &set, &err)) fail_msg("%s", err.msg);
+    assert_int_equal(jl_meter_set_read(set, 0, JL_READ_ALL, &r, &err), 0);
+    assert_true(r.power_w == 12.5 && r.valid == JL_READ_POWER);
+    put(path, "nothing\n");
+    assert_int_equal(jl_meter_set_read(set, 0, JL_READ_ALL, &r, &err), JL_ERR_IO);
+    jl_meter_set_close(set);
+    assert_int_equal(jl_meter_set_open(&specs, 1, NULL, &set, &err), JL_ERR_MISSING);
+    unlink(path);
+}
+
 /* Samples a command meter for a while; returns its ticks. */
 static size_t sample_command(const char *script, double seconds, jl_tick **ticks, char *trouble,
                              size_t n)
@@ -317,6 +338,7 @@ int main(void)
         cmocka_unit_test(a_named_meter_that_fails_is_an_error),
         cmocka_unit_test(an_assumed_power_is_marked_modelled),
         cmocka_unit_test(the_simulated_device_ticks_with_its_true_energy),
+        cmocka_unit_test(a_plugin_measures_like_the_others),
         cmocka_unit_test(a_meter_command_gives_ticks_at_its_own_times),
         cmocka_unit_test(a_meter_command_that_dies_or_prints_rubbish_is_dropped_with_its_words),
     };
