@@ -24,12 +24,15 @@ typedef enum jl_metric {
     JL_ENERGY,             /* gross, the headline */
     JL_ENERGY_NET_WAKING,  /* less the power of the open context with the model loaded */
     JL_ENERGY_NET_SLEEPING, /* less the power without a context */
+    JL_LATENCY_TAIL,       /* the percentile `tail_percentile` of the calls of each run */
     JL_METRIC_COUNT
 } jl_metric;
 
-/* "latency", "energy", "energy net of waking idle", "energy net of sleeping idle". */
+/* "latency", "energy", "energy net of waking idle", "energy net of sleeping idle",
+ * "tail latency". */
 const char *jl_metric_name(jl_metric m);
-/* The column of the store's view `result`: "latency_ns", "energy_j_per_item", ... */
+/* The column of the store's view `result`: "latency_ns", "energy_j_per_item", ...; NULL for the
+ * tail, whose column depends on the percentile. */
 const char *jl_metric_column(jl_metric m);
 
 typedef struct jl_study_model {
@@ -83,6 +86,7 @@ typedef struct jl_study_table {
     size_t rounds;
     const bool *pairs;                     /* per round: complete, so that it gives pairs; NULL: all */
     const double *values[JL_METRIC_COUNT]; /* each cell_count x rounds, or NULL: not measured */
+    double tail_percentile;                /* of JL_LATENCY_TAIL, 0.99 for P99 */
     bool modelled_energy;                  /* joules come from a model, not a sensor */
 } jl_study_table;
 

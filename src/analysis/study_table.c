@@ -11,7 +11,7 @@
 const char *jl_metric_name(jl_metric m)
 {
     static const char *const names[] = {"latency", "energy", "energy net of waking idle",
-                                        "energy net of sleeping idle"};
+                                        "energy net of sleeping idle", "tail latency"};
     return (unsigned)m < JL_METRIC_COUNT ? names[m] : "unknown metric";
 }
 
@@ -19,7 +19,7 @@ const char *jl_metric_column(jl_metric m)
 {
     static const char *const columns[] = {"latency_ns", "energy_j_per_item",
                                           "net_waking_j_per_item", "net_sleeping_j_per_item"};
-    return (unsigned)m < JL_METRIC_COUNT ? columns[m] : "NULL";
+    return (unsigned)m < JL_LATENCY_TAIL ? columns[m] : NULL;
 }
 
 static int check_cell(const jl_study_table *t, size_t i, jl_error *err)
