@@ -40,7 +40,8 @@ typedef struct jl_paradox {
 } jl_paradox;
 
 typedef struct jl_paradoxes {
-    jl_paradox *items; /* every candidate, by device, configuration, batch, then energy ratio */
+    jl_paradox *items; /* candidates whose estimated ratio is above 1.05, shown or not: by device,
+                          configuration, batch, then energy ratio */
     size_t count;
 } jl_paradoxes;
 

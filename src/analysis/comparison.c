@@ -11,7 +11,7 @@
 #include "base/memory.h"
 #include "jouleline/multiplicity.h"
 
-enum { MOST_THREADS = 64, MOST_FLIPS = 2000000000, LEAST_DRAWS = 999, USUAL_DRAWS = 9999 };
+enum { MOST_THREADS = 64 };
 
 /* The cells of one device, model, batch and in-flight, and where their comparisons go. */
 typedef struct group {
@@ -222,9 +222,7 @@ static int correct_study(const job *j, size_t first, size_t end, jl_error *err)
                     !isnan(j->logs[j->order[i] * t->rounds + r]);
         if (holds) columns[used++] = r;
     }
-    size_t draws = j->o->draws ? j->o->draws : USUAL_DRAWS;
-    if (!j->o->draws && m > MOST_FLIPS / USUAL_DRAWS)
-        draws = MOST_FLIPS / m > LEAST_DRAWS ? MOST_FLIPS / m : LEAST_DRAWS;
+    size_t draws = j->o->draws ? j->o->draws : jl_usual_draws(m);
     jl_max_t_options o = {.draws = draws, .seed = j->o->seed};
     __attribute__((cleanup(jl_sign_flips_free))) jl_sign_flips f = {0};
     int rc = jl_sign_flips_start(&f, used, &o, err);

@@ -63,7 +63,7 @@ static bool add_contrast(builder *b, const jl_contrast *c, size_t first)
     return true;
 }
 
-static bool add_member(builder *b, uint32_t base, uint32_t new_cell)
+static bool add_member(builder *b, const jl_member *m)
 {
     if (b->out->member_count == b->member_room) {
         size_t room = b->member_room ? 2 * b->member_room : 256;
@@ -72,7 +72,7 @@ static bool add_member(builder *b, uint32_t base, uint32_t new_cell)
         b->out->members = members;
         b->member_room = room;
     }
-    b->out->members[b->out->member_count++] = (jl_member){.base = base, .new_cell = new_cell};
+    b->out->members[b->out->member_count++] = *m;
     return true;
 }
 
@@ -139,13 +139,12 @@ static void mean_and_sd(const jl_member *members, size_t count, bool inverse, jl
     *sd = jl_some(sqrt(squares / (n - 1)));
 }
 
-/* The members of one plan and family (NULL: all models), and the contrast that they make. */
-static int add_group(builder *b, uint32_t device, const plan *p, const char *family, jl_error *err)
+/* Every model that ran on both sides of a plan becomes a member. */
+static int add_all_members(builder *b, uint32_t device, const plan *p, jl_error *err)
 {
-    size_t first = b->out->member_count;
-    for (uint32_t m = 0; m < b->t->model_count; m++) {
-        if (b->t->models[m].probe || (family && !jl_same_word(b->t->models[m].family, family)))
-            continue;
+    int rc = 0;
+    for (uint32_t m = 0; m < b->t->model_count && !rc; m++) {
+        if (b->t->models[m].probe) continue;
         jl_study_cell place = {.model = m,
                                .configuration = p->base,
                                .device = device,
@@ -156,13 +155,30 @@ static int add_group(builder *b, uint32_t device, const plan *p, const char *fam
         place.batch = p->new_batch;
         uint32_t new_cell = jl_cell_that_ran(&b->lookup, &place);
         if (base == JL_NO_CELL || new_cell == JL_NO_CELL) continue;
-        if (!add_member(b, base, new_cell)) return jl_no_memory(err);
-        jl_member *made = &b->out->members[b->out->member_count - 1];
-        member_series(b, made, b->d);
-        int rc =
-            describe_series(b, b->d, &made->n, &made->ratio, &made->interval, &made->effect, err);
-        if (rc) return rc;
+        jl_member made = {.base = base, .new_cell = new_cell};
+        member_series(b, &made, b->d);
+        rc = describe_series(b, b->d, &made.n, &made.ratio, &made.interval, &made.effect, err);
+        if (!rc && !add_member(b, &made)) rc = jl_no_memory(err);
     }
+    return rc;
+}
+
+/* The members of a family, copied from those of all models: all_first .. all_end - 1. */
+static int add_family_members(builder *b, size_t all_first, size_t all_end, const char *family,
+                              jl_error *err)
+{
+    for (size_t i = all_first; i < all_end; i++) {
+        jl_member m = b->out->members[i];
+        if (!jl_same_word(b->t->models[b->t->cells[m.base].model].family, family)) continue;
+        if (!add_member(b, &m)) return jl_no_memory(err);
+    }
+    return 0;
+}
+
+/* The contrast that the members from `first` on make. */
+static int add_group(builder *b, uint32_t device, const plan *p, const char *family, size_t first,
+                     jl_error *err)
+{
     size_t count = b->out->member_count - first;
     if (count == 0) return 0;
     const jl_member *members = b->out->members + first;
@@ -184,16 +200,27 @@ static int add_group(builder *b, uint32_t device, const plan *p, const char *fam
     return rc;
 }
 
+static const char *family_of(const builder *b, size_t member)
+{
+    return b->t->models[b->t->cells[b->out->members[member].base].model].family;
+}
+
 /* All models, then every family in the order of its first model. */
 static int add_groups(builder *b, uint32_t device, const plan *p, jl_error *err)
 {
-    int rc = add_group(b, device, p, NULL, err);
-    for (size_t m = 0; m < b->t->model_count && !rc; m++) {
-        const char *family = b->t->models[m].family;
-        bool seen = !family || b->t->models[m].probe;
-        for (size_t k = 0; k < m && !seen; k++)
-            seen = !b->t->models[k].probe && jl_same_word(b->t->models[k].family, family);
-        if (!seen) rc = add_group(b, device, p, family, err);
+    size_t first = b->out->member_count;
+    int rc = add_all_members(b, device, p, err);
+    size_t end = b->out->member_count;
+    if (!rc) rc = add_group(b, device, p, NULL, first, err);
+    for (size_t i = first; i < end && !rc; i++) {
+        const char *family = family_of(b, i);
+        bool seen = !family;
+        for (size_t k = first; k < i && !seen; k++)
+            seen = jl_same_word(family_of(b, k), family);
+        if (seen) continue;
+        size_t from = b->out->member_count;
+        rc = add_family_members(b, first, end, family, err);
+        if (!rc) rc = add_group(b, device, p, family, from, err);
     }
     return rc;
 }
@@ -280,44 +307,73 @@ static int add_device(builder *b, uint32_t device, uint64_t *sizes, jl_error *er
     return rc;
 }
 
-/* The joint p of the contrasts first .. count - 1 and of their members. */
-static int test_device(builder *b, size_t first, jl_error *err)
+/* The rounds of the members from `from` on; returns how many, their numbers in columns. */
+static size_t rounds_of(builder *b, size_t from, size_t *columns, bool *holds)
 {
-    jl_contrasts *o = b->out;
-    if (first == o->count) return 0;
-    size_t members_from = b->first[first];
-    jl_max_t_options options = {.seed = b->seed};
-    __attribute__((cleanup(jl_sign_flips_free))) jl_sign_flips f = {0};
     size_t used = 0;
-    JL_OWNED bool *holds = calloc(b->t->rounds + 1, sizeof *holds);
-    JL_OWNED size_t *columns = calloc(b->t->rounds + 1, sizeof *columns);
-    if (!holds || !columns) return jl_no_memory(err);
-    for (size_t i = members_from; i < o->member_count; i++) {
-        member_series(b, &o->members[i], b->d);
+    for (size_t i = from; i < b->out->member_count; i++) {
+        member_series(b, &b->out->members[i], b->d);
         for (size_t r = 0; r < b->t->rounds; r++)
             holds[r] |= !isnan(b->d[r]);
     }
     for (size_t r = 0; r < b->t->rounds; r++)
         if (holds[r]) columns[used++] = r;
+    return used;
+}
+
+static void add_series(jl_sign_flips *f, double *d, const size_t *columns, size_t used, jl_value *p)
+{
+    for (size_t k = 0; k < used; k++)
+        d[k] = d[columns[k]];
+    jl_sign_flips_add(f, d, 0, p);
+}
+
+/* Members of a family are those of all models again: their p is copied. */
+static void copy_p(builder *b, size_t contrast, size_t all)
+{
+    const jl_contrasts *o = b->out;
+    jl_member *to = o->members + b->first[contrast];
+    const jl_member *from = o->members + b->first[all];
+    for (size_t i = 0, k = 0; i < o->items[contrast].count; k++)
+        if (from[k].base == to[i].base) to[i++].p = from[k].p;
+}
+
+/* The joint p of the contrasts first .. count - 1, those of one device, and of their members. */
+static int test_device(builder *b, size_t first, jl_error *err)
+{
+    jl_contrasts *o = b->out;
+    if (first == o->count) return 0;
+    __attribute__((cleanup(jl_sign_flips_free))) jl_sign_flips f = {0};
+    JL_OWNED bool *holds = calloc(b->t->rounds + 1, sizeof *holds);
+    JL_OWNED size_t *columns = calloc(b->t->rounds + 1, sizeof *columns);
+    if (!holds || !columns) return jl_no_memory(err);
+    size_t used = rounds_of(b, b->first[first], columns, holds), tests = o->count - first;
+    for (size_t i = first; i < o->count; i++)
+        tests += o->items[i].family ? 0 : o->items[i].count;
+    jl_max_t_options options = {.seed = b->seed, .draws = jl_usual_draws(tests)};
     int rc = jl_sign_flips_start(&f, used, &options, err);
     if (rc) return rc;
-    for (size_t i = members_from; i < o->member_count; i++) {
-        member_series(b, &o->members[i], b->d);
-        for (size_t k = 0; k < used; k++)
-            b->d[k] = b->d[columns[k]];
-        jl_sign_flips_add(&f, b->d, 0, &o->members[i].p);
-    }
     for (size_t i = first; i < o->count; i++) {
-        group_series(b, o->members + b->first[i], o->items[i].count, b->sum);
-        for (size_t k = 0; k < used; k++)
-            b->sum[k] = b->sum[columns[k]];
-        jl_sign_flips_add(&f, b->sum, 0, &o->items[i].p);
+        jl_member *members = o->members + b->first[i];
+        group_series(b, members, o->items[i].count, b->sum);
+        add_series(&f, b->sum, columns, used, &o->items[i].p);
+        for (size_t k = 0; k < o->items[i].count && !o->items[i].family; k++) {
+            member_series(b, &members[k], b->d);
+            add_series(&f, b->d, columns, used, &members[k].p);
+        }
     }
     jl_sign_flips_finish(&f);
-    for (size_t i = members_from; i < o->member_count; i++)
-        o->members[i].p = jl_sign_flips_p(&f, o->members[i].p);
-    for (size_t i = first; i < o->count; i++)
+    for (size_t i = first, all = first; i < o->count; i++) {
+        jl_member *members = o->members + b->first[i];
         o->items[i].p = jl_sign_flips_p(&f, o->items[i].p);
+        if (o->items[i].family) {
+            copy_p(b, i, all);
+            continue;
+        }
+        all = i;
+        for (size_t k = 0; k < o->items[i].count; k++)
+            members[k].p = jl_sign_flips_p(&f, members[k].p);
+    }
     return 0;
 }
 

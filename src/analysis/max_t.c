@@ -9,12 +9,20 @@
 #include "base/rng.h"
 
 enum {
-    DEFAULT_DRAWS = 9999,
+    USUAL_DRAWS = 9999,
+    LEAST_DRAWS = 999,
+    MOST_FLIPS = 2000000000, /* signs times comparisons of a huge family */
     LEAST_ROUNDS_OF_INTERVAL = 6,
     GROUP = 6, /* rounds whose sums for all signs are tabulated */
     SIGNS = 1 << GROUP,
     BLOCK = 64, /* comparisons added at a time: the tables stay in the cache */
 };
+
+size_t jl_usual_draws(size_t comparisons)
+{
+    if (comparisons <= MOST_FLIPS / USUAL_DRAWS) return USUAL_DRAWS;
+    return MOST_FLIPS / comparisons > LEAST_DRAWS ? MOST_FLIPS / comparisons : LEAST_DRAWS;
+}
 
 static void fill_patterns(jl_sign_flips *f, const jl_max_t_options *o)
 {
@@ -33,7 +41,7 @@ int jl_sign_flips_start(jl_sign_flips *f, size_t n, const jl_max_t_options *o, j
     f->exact = n <= JL_MAX_T_EXACT_ROUNDS;
     /* Two-sided, a sign vector and its negative give the same: the last sign stays. */
     size_t free_signs = n - (o->alternative == JL_TWO_SIDED && n > 0);
-    f->count = f->exact ? (size_t)1 << free_signs : (o->draws ? o->draws : DEFAULT_DRAWS) + 1;
+    f->count = f->exact ? (size_t)1 << free_signs : (o->draws ? o->draws : USUAL_DRAWS) + 1;
     f->patterns = malloc(f->count * f->groups + 1);
     f->maxima = calloc(f->count, sizeof *f->maxima);
     f->tables = malloc((f->groups * SIGNS * BLOCK + 1) * sizeof *f->tables);

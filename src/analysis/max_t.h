@@ -16,6 +16,9 @@ typedef struct jl_sign_flips {
     size_t width;            /* comparisons waiting in rows */
 } jl_sign_flips;
 
+/* The draws for so many comparisons: 9,999, fewer for huge families, at least 999. */
+size_t jl_usual_draws(size_t comparisons);
+
 /* n rounds. draws is used above 15 rounds. */
 int jl_sign_flips_start(jl_sign_flips *f, size_t n, const jl_max_t_options *o, jl_error *err);
 void jl_sign_flips_free(jl_sign_flips *f);

@@ -2,6 +2,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "analysis/max_t.h"
 #include "analysis/order.h"
@@ -47,35 +48,49 @@ typedef struct scene {
     const jl_roofs *roofs;    /* of its device and configuration */
     const jl_energy_fit *fit; /* or NULL */
     jl_signed_nulls *nulls;
-    double *d, *kept; /* a row of rounds each */
+    double *d, *kept;        /* a row of rounds each */
+    jl_max_t_options flips;  /* of its joint tests */
+    const uint32_t *larger;  /* per cell: the same with the largest batch that ran, or itself */
+    const jl_value *other_j; /* per cell: the least energy of the other runtimes, same precision */
 } scene;
+
+static int shift_of(const scene *s, jl_metric metric, const jl_paradox *p, jl_shift *h,
+                    jl_error *err)
+{
+    *h = (jl_shift){.estimate = jl_none(JL_NOT_TESTED)};
+    if (!s->t->values[metric]) return 0;
+    jl_log_ratios(s->t, metric, p->large_cell, p->small_cell, s->d);
+    size_t n = jl_keep_finite(s->d, s->t->rounds, s->kept);
+    int rc = jl_hodges_lehmann_with(s->nulls, s->kept, n, 0.95, h, err);
+    if (!h->estimate.why) h->estimate.value = exp(h->estimate.value);
+    return rc;
+}
 
 static int test_pair(const scene *s, jl_paradox *p, jl_error *err)
 {
-    size_t n = 0, rounds = s->t->rounds;
-    jl_log_ratios(s->t, JL_ENERGY, p->large_cell, p->small_cell, s->d);
-    n = jl_keep_finite(s->d, rounds, s->kept);
-    jl_shift h;
-    int rc = jl_hodges_lehmann_with(s->nulls, s->kept, n, 0.95, &h, err);
+    jl_shift net, gross;
+    int rc = shift_of(s, JL_ENERGY_NET_WAKING, p, &net, err);
+    if (!rc) rc = shift_of(s, JL_ENERGY, p, &gross, err);
     if (rc) return rc;
-    p->n = (uint32_t)n;
-    p->ratio = h.estimate.why ? h.estimate : jl_some(exp(h.estimate.value));
-    p->interval = h.interval;
-    if (!h.interval.why) {
-        p->interval.low = exp(h.interval.low);
-        p->interval.high = exp(h.interval.high);
+    p->ratio_net = net.estimate;
+    p->n = (uint32_t)gross.n;
+    p->ratio = gross.estimate;
+    p->interval = gross.interval;
+    if (!gross.interval.why) {
+        p->interval.low = exp(gross.interval.low);
+        p->interval.high = exp(gross.interval.high);
     }
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < gross.n; i++) /* still those of the gross energy */
         s->kept[i] -= log(JL_PARADOX_ENERGY_RATIO);
     jl_signed_rank w;
-    rc = jl_wilcoxon_with(s->nulls, s->kept, n, JL_ZEROS_PRATT, JL_GREATER, &w, err);
+    rc = jl_wilcoxon_with(s->nulls, s->kept, gross.n, JL_ZEROS_PRATT, JL_GREATER, &w, err);
     p->effect = w.rank_biserial;
     return rc;
 }
 
 /* The one-sided max-t of one metric over the pairs of a scene. */
-static int test_jointly(const scene *s, jl_metric metric, jl_paradox *p, size_t m, uint64_t seed,
-                        jl_value *out, jl_error *err)
+static int test_jointly(const scene *s, jl_metric metric, jl_paradox *p, size_t m, jl_value *out,
+                        jl_error *err)
 {
     size_t rounds = s->t->rounds;
     if (!s->t->values[metric]) {
@@ -87,10 +102,8 @@ static int test_jointly(const scene *s, jl_metric metric, jl_paradox *p, size_t 
     if (!d) return jl_no_memory(err);
     for (size_t i = 0; i < m; i++)
         jl_log_ratios(s->t, metric, p[i].large_cell, p[i].small_cell, d + i * rounds);
-    jl_max_t_options o = {
-        .alternative = JL_GREATER, .shift = log(JL_PARADOX_ENERGY_RATIO), .seed = seed};
     jl_max_t summary;
-    return jl_max_t_test(d, m, rounds, &o, out, &summary, err);
+    return jl_max_t_test(d, m, rounds, &s->flips, out, &summary, err);
 }
 
 static void find_cause(const scene *s, jl_paradox *p)
@@ -135,44 +148,53 @@ static void predict(const scene *s, jl_paradox *p, double times, bool with_dispa
         p->gain_predicted = jl_some(now.value / cured.value);
 }
 
-/* The largest batch of the same model and configuration that ran. */
-static uint32_t largest_batch(const jl_study_table *t, uint32_t cell)
+static void look_at(const jl_study_table *t, uint32_t cell, uint32_t other, uint32_t *larger,
+                    jl_value *other_j)
 {
-    const jl_study_cell *c = &t->cells[cell];
-    uint32_t best = cell;
-    for (uint32_t i = 0; i < t->cell_count; i++) {
-        const jl_study_cell *o = &t->cells[i];
-        if (o->model == c->model && o->configuration == c->configuration &&
-            o->device == c->device && o->in_flight == c->in_flight && o->outcome == JL_OUTCOME_OK &&
-            o->batch > t->cells[best].batch)
-            best = i;
+    const jl_study_cell *c = &t->cells[cell], *o = &t->cells[other];
+    if (o->outcome != JL_OUTCOME_OK || o->in_flight != c->in_flight) return;
+    if (o->configuration == c->configuration) {
+        if (o->batch > t->cells[*larger].batch) *larger = other;
+        return;
     }
-    return best;
+    if (o->batch != c->batch || !jl_same_word(t->configurations[o->configuration].precision,
+                                              t->configurations[c->configuration].precision))
+        return;
+    jl_value j = jl_cell_median(t, JL_ENERGY, other);
+    if (!j.why && (other_j->why || j.value < other_j->value)) *other_j = j;
 }
 
-/* The other configuration of the same device, model, batch and precision with the least energy. */
-static jl_value best_other_runtime(const jl_study_table *t, uint32_t cell)
+/* larger and other_j of every cell; the cells of one device and model lie together in order. */
+static int find_neighbours(const jl_study_table *t, uint32_t *larger, jl_value *other_j,
+                           jl_error *err)
 {
-    const jl_study_cell *c = &t->cells[cell];
-    const char *precision = t->configurations[c->configuration].precision;
-    jl_value best = jl_none(JL_NO_VALUES);
-    for (uint32_t i = 0; i < t->cell_count; i++) {
-        const jl_study_cell *o = &t->cells[i];
-        if (i == cell || o->model != c->model || o->device != c->device || o->batch != c->batch ||
-            o->in_flight != c->in_flight || o->outcome != JL_OUTCOME_OK ||
-            !jl_same_word(t->configurations[o->configuration].precision, precision))
-            continue;
-        jl_value j = jl_cell_median(t, JL_ENERGY, i);
-        if (!j.why && (best.why || j.value < best.value)) best = j;
+    JL_OWNED uint32_t *order = malloc((t->cell_count + 1) * sizeof *order);
+    if (!order) return jl_no_memory(err);
+    for (uint32_t i = 0; i < t->cell_count; i++)
+        order[i] = i;
+    jl_sort_cells(t, order, t->cell_count, JL_BY_MODEL);
+    for (size_t i = 0; i < t->cell_count;) {
+        const jl_study_cell *c = &t->cells[order[i]];
+        size_t end = i + 1;
+        while (end < t->cell_count && t->cells[order[end]].device == c->device &&
+               t->cells[order[end]].model == c->model)
+            end++;
+        for (size_t x = i; x < end; x++) {
+            larger[order[x]] = order[x];
+            other_j[order[x]] = jl_none(JL_NO_VALUES);
+            for (size_t y = i; y < end; y++)
+                look_at(t, order[x], order[y], &larger[order[x]], &other_j[order[x]]);
+        }
+        i = end;
     }
-    return best;
+    return 0;
 }
 
 static void find_cure(const scene *s, jl_paradox *p)
 {
     const jl_study_table *t = s->t;
     jl_value now = jl_cell_median(t, JL_ENERGY, p->small_cell);
-    uint32_t larger = largest_batch(t, p->small_cell);
+    uint32_t larger = s->larger[p->small_cell];
     uint32_t batch = t->cells[p->small_cell].batch;
     jl_value after = jl_none(JL_NO_VALUES);
     if (p->cause == JL_CAUSE_UNKNOWN) return;
@@ -183,11 +205,11 @@ static void find_cure(const scene *s, jl_paradox *p)
         predict(s, p, (double)p->cure_batch / batch, true);
     } else if (p->cause == JL_CAUSE_DISPATCH) {
         p->cure = JL_CURE_FEWER_DISPATCHES;
-        after = best_other_runtime(t, p->small_cell);
+        after = s->other_j[p->small_cell];
         predict(s, p, 1, false);
     } else if (p->cause == JL_CAUSE_BYTES) {
         p->cure = JL_CURE_FUSION;
-        after = best_other_runtime(t, p->small_cell);
+        after = s->other_j[p->small_cell];
     }
     if (!now.why && !after.why && after.value > 0 && now.value > 0)
         p->gain_measured = jl_some(now.value / after.value);
@@ -209,58 +231,77 @@ static bool candidate(const jl_study_cell *small, const jl_study_cell *large)
            small->flop <= JL_PARADOX_FLOP_RATIO * large->flop;
 }
 
-/* The candidates among the cells of one scene, appended to out. */
-static int add_scene(const scene *s, const uint32_t *cells, size_t count, uint64_t seed,
-                     jl_paradoxes *out, jl_error *err)
+/* The candidates among the cells of one scene: m of them, or NULL without memory. */
+static jl_paradox *list_candidates(const scene *s, const uint32_t *cells, size_t count, size_t *m)
 {
-    size_t m = 0;
+    *m = 0;
     for (size_t i = 0; i < count; i++)
         for (size_t j = 0; j < count; j++)
-            m += candidate(&s->t->cells[cells[i]], &s->t->cells[cells[j]]);
-    if (m == 0) return 0;
-    jl_paradox *grown = realloc(out->items, (out->count + m) * sizeof *grown);
-    if (!grown) return jl_no_memory(err);
-    out->items = grown;
-    jl_paradox *p = grown + out->count;
+            *m += candidate(&s->t->cells[cells[i]], &s->t->cells[cells[j]]);
+    jl_paradox *p = malloc((*m + 1) * sizeof *p);
     size_t made = 0;
     jl_value none = jl_none(JL_NOT_TESTED);
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count && p; i++)
         for (size_t j = 0; j < count; j++) {
             const jl_study_cell *small = &s->t->cells[cells[i]], *large = &s->t->cells[cells[j]];
             if (!candidate(small, large)) continue;
             p[made++] = (jl_paradox){.small_cell = cells[i],
                                      .large_cell = cells[j],
                                      .flop_ratio = small->flop / large->flop,
-                                     .family = (uint32_t)m,
-                                     .ratio_net = none,
-                                     .p_net = none,
+                                     .family = (uint32_t)*m,
                                      .gain_predicted = none,
                                      .gain_measured = none};
         }
-    out->count += m;
-    JL_OWNED jl_value *gross = malloc(m * sizeof *gross), *net = malloc(m * sizeof *net);
-    if (!gross || !net) return jl_no_memory(err);
-    int rc = test_jointly(s, JL_ENERGY, p, m, seed, gross, err);
-    if (!rc) rc = test_jointly(s, JL_ENERGY_NET_WAKING, p, m, seed, net, err);
+    return p;
+}
+
+/* Tests the candidates of one scene together; those whose ratio is above the limit are kept. */
+static int add_scene(const scene *s, const uint32_t *cells, size_t count, jl_paradoxes *out,
+                     jl_error *err)
+{
+    size_t m, kept = 0;
+    JL_OWNED jl_paradox *p = list_candidates(s, cells, count, &m);
+    JL_OWNED jl_value *gross = malloc((m + 1) * sizeof *gross);
+    JL_OWNED jl_value *net = malloc((m + 1) * sizeof *net);
+    if (!p || !gross || !net) return jl_no_memory(err);
+    if (m == 0) return 0;
+    int rc = test_jointly(s, JL_ENERGY, p, m, gross, err);
+    if (!rc) rc = test_jointly(s, JL_ENERGY_NET_WAKING, p, m, net, err);
     for (size_t i = 0; !rc && i < m; i++) {
         rc = test_pair(s, &p[i], err);
+        if (rc || p[i].ratio.why || p[i].ratio.value <= JL_PARADOX_ENERGY_RATIO) continue;
         p[i].p = gross[i];
         p[i].p_net = net[i];
-        jl_value a = jl_cell_median(s->t, JL_ENERGY_NET_WAKING, p[i].small_cell);
-        jl_value b = jl_cell_median(s->t, JL_ENERGY_NET_WAKING, p[i].large_cell);
-        if (!a.why && !b.why && a.value > 0 && b.value > 0)
-            p[i].ratio_net = jl_some(a.value / b.value);
         find_cause(s, &p[i]);
         find_cure(s, &p[i]);
+        p[kept++] = p[i];
     }
-    if (!rc) qsort(p, m, sizeof *p, by_ratio);
-    return rc;
+    if (rc || kept == 0) return rc;
+    qsort(p, kept, sizeof *p, by_ratio);
+    jl_paradox *grown = realloc(out->items, (out->count + kept) * sizeof *grown);
+    if (!grown) return jl_no_memory(err);
+    memcpy(grown + out->count, p, kept * sizeof *p);
+    out->items = grown;
+    out->count += kept;
+    return 0;
 }
 
 static bool same_scene(const jl_study_cell *x, const jl_study_cell *y)
 {
     return x->device == y->device && x->configuration == y->configuration && x->batch == y->batch &&
            x->in_flight == y->in_flight;
+}
+
+/* Candidates of all scenes: a very large study makes do with fewer draws each. */
+static size_t count_all(const jl_study_table *t, const uint32_t *order, size_t count)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < count; i++)
+        for (size_t j = i + 1; j < count && same_scene(&t->cells[order[i]], &t->cells[order[j]]);
+             j++)
+            n += candidate(&t->cells[order[i]], &t->cells[order[j]]) ||
+                 candidate(&t->cells[order[j]], &t->cells[order[i]]);
+    return n;
 }
 
 static int find_all(const jl_study_table *t, const uint32_t *order, size_t count,
@@ -270,22 +311,28 @@ static int find_all(const jl_study_table *t, const uint32_t *order, size_t count
     __attribute__((cleanup(jl_signed_nulls_free))) jl_signed_nulls nulls = {0};
     JL_OWNED double *d = malloc((t->rounds + 1) * sizeof *d);
     JL_OWNED double *kept = malloc((t->rounds + 1) * sizeof *kept);
-    if (!d || !kept) return jl_no_memory(err);
-    for (size_t i = 0; i < count;) {
+    JL_OWNED uint32_t *larger = malloc((t->cell_count + 1) * sizeof *larger);
+    JL_OWNED jl_value *other_j = malloc((t->cell_count + 1) * sizeof *other_j);
+    if (!d || !kept || !larger || !other_j) return jl_no_memory(err);
+    int rc = find_neighbours(t, larger, other_j, err);
+    jl_max_t_options flips = {.alternative = JL_GREATER,
+                              .shift = log(JL_PARADOX_ENERGY_RATIO),
+                              .draws = jl_usual_draws(count_all(t, order, count)),
+                              .seed = seed};
+    for (size_t i = 0; i < count && !rc;) {
         const jl_study_cell *c = &t->cells[order[i]];
         size_t end = i + 1;
         while (end < count && same_scene(c, &t->cells[order[end]]))
             end++;
         jl_roofs roofs;
-        int rc = jl_study_roofs(t, c->device, c->configuration, &roofs, err);
+        rc = jl_study_roofs(t, c->device, c->configuration, &roofs, err);
         const jl_energy_fit *fit =
             fits ? &fits[c->device * t->configuration_count + c->configuration] : NULL;
-        scene s = {t, places, &roofs, fit, &nulls, d, kept};
-        if (!rc) rc = add_scene(&s, order + i, end - i, seed, out, err);
-        if (rc) return rc;
+        scene s = {t, places, &roofs, fit, &nulls, d, kept, flips, larger, other_j};
+        if (!rc) rc = add_scene(&s, order + i, end - i, out, err);
         i = end;
     }
-    return 0;
+    return rc;
 }
 
 int jl_find_paradoxes(const jl_study_table *t, const jl_energy_fit *fits, uint64_t seed,
