@@ -1,7 +1,8 @@
 # Fuzz targets: each fuzz_NAME.c defines LLVMFuzzerTestOneInput. In the fuzz preset (clang) it is a
 # libFuzzer program: build/fuzz/fuzz/fuzz_NAME tests/fuzz/corpus/NAME. In every other build it is
 # linked with replay.c and run as a test over the corpus and over mutations of it.
-set(onnx_corpus /usr/share/libonnx-testdata/data/simple)
+set(onnx_corpus /usr/share/libonnx-testdata/data/simple
+    ${PROJECT_SOURCE_DIR}/tests/fixtures/models)
 file(GLOB fuzz_sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_LIST_DIR}/fuzz_*.c)
 set(fuzz_names "")
 foreach(source IN LISTS fuzz_sources)
