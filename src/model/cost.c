@@ -204,7 +204,7 @@ static int64_t iterations(const cost_plan *p, const jl_node *n)
     const jl_info *first =
         n->n_inputs && n->inputs[0] != JL_NONE ? &p->sizes.shapes->values[n->inputs[0]] : NULL;
     int64_t k = 0;
-    if (jl_str_is(op, "If")) return 1;
+    if (jl_str_is(op, "If") || jl_node_is_call(p->g, n)) return 1;
     if (jl_str_is(op, "SequenceMap")) return first && first->length > 0 ? first->length : 0;
     if (jl_str_is(op, "Loop")) {
         bool known = first && first->elems && first->n_elems == 1 &&
@@ -360,8 +360,11 @@ static int run(cost_plan *p)
 {
     const jl_graph *g = p->g;
     jl_cost *c = p->cost;
+    static const cost_rule call = {.work = WORK_BODY, .moves = MOVES_NOTHING};
     for (uint32_t i = 0; i < g->n_nodes; i++)
-        p->rules[i] = cost_find(g->nodes[i].onnx->domain, g->nodes[i].onnx->op_type);
+        p->rules[i] = jl_node_is_call(g, &g->nodes[i])
+                          ? &call
+                          : cost_find(g->nodes[i].onnx->domain, g->nodes[i].onnx->op_type);
     for (uint32_t s = 0; s < g->n_scopes; s++)
         for (uint32_t i = 0; i < g->scopes[s].n_nodes; i++)
             p->position[g->scopes[s].order[i]] = i;

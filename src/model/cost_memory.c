@@ -104,9 +104,12 @@ static uint32_t reader_in(const jl_graph *g, uint32_t scope, uint32_t node)
     return node;
 }
 
+/* The ports of a function's body are the calling node's tensors, which count there. */
 static bool counts(const cost_plan *p, uint32_t value)
 {
-    return value != JL_NONE && !p->constant[value];
+    if (value == JL_NONE || p->constant[value]) return false;
+    const jl_value *v = &p->g->values[value];
+    return !p->g->scopes[v->scope].function || !(v->is_input || v->is_output);
 }
 
 static void find_roots(liveness *l, uint32_t scope)

@@ -18,7 +18,12 @@ void cost_fold(cost_plan *p)
     for (uint32_t v = 0; v < g->n_values; v++)
         p->constant[v] = g->values[v].initializer || g->values[v].sparse;
     for (uint32_t s = 0; s < g->n_scopes; s++) {
-        for (uint32_t i = 0; i < g->scopes[s].n_nodes; i++) {
+        const jl_scope *scope = &g->scopes[s];
+        const jl_node *call = scope->function ? &g->nodes[scope->owner] : NULL;
+        for (uint32_t i = 0; call && i < scope->n_inputs && i < call->n_inputs; i++)
+            p->constant[scope->inputs[i]] =
+                call->inputs[i] != JL_NONE && p->constant[call->inputs[i]];
+        for (uint32_t i = 0; i < scope->n_nodes; i++) {
             uint32_t node = g->scopes[s].order[i];
             const jl_node *n = &g->nodes[node];
             bool all = n->n_scopes == 0 && deterministic(n->onnx);

@@ -6,11 +6,16 @@
 #include <stdlib.h>
 
 #include "base/map.h"
+#include "model/function.h"
+
+/* Calls of functions are written out; beyond these, something calls itself. */
+enum { MAX_CALL_DEPTH = 64, MAX_NODES = 1 << 20 };
 
 typedef struct build {
     jl_graph *g;
     jl_arena *arena;
     jl_map names;
+    function_index functions;
     uint32_t values_capacity, nodes_capacity, scopes_capacity;
     jl_value *values;
     jl_node *nodes;
@@ -165,20 +170,57 @@ static int add_scope(build *b, const onnx_graph *onnx, uint32_t parent, uint32_t
     return 0;
 }
 
+static int add_call(build *b, uint32_t node, const onnx_function *f)
+{
+    const jl_node *n = &b->nodes[node];
+    char label[JL_LABEL];
+    unsigned depth = 0;
+    for (uint32_t s = n->scope; s != JL_NONE; s = b->scopes[s].parent)
+        depth++;
+    if (depth > MAX_CALL_DEPTH || b->g->n_nodes > MAX_NODES)
+        return jl_fail(b->err, JL_ERR_LIMIT,
+                       "%s: functions that call each other in a circle, or too deep",
+                       jl_node_label(b->g, node, label));
+    if (n->n_inputs > f->inputs.n || n->n_outputs > f->outputs.n)
+        return jl_fail(b->err, JL_ERR_FORMAT, "%s: the function takes %zu inputs and gives %zu",
+                       jl_node_label(b->g, node, label), f->inputs.n, f->outputs.n);
+    onnx_graph *body = function_body(f, n->onnx, b->arena);
+    if (!body) return no_memory(b);
+    int rc = add_scope(b, body, n->scope, node);
+    if (!rc) b->scopes[b->g->n_scopes - 1].function = f;
+    return rc;
+}
+
 static int add_child_scopes(build *b, uint32_t node)
 {
     const onnx_node *o = b->nodes[node].onnx;
     uint32_t scope = b->nodes[node].scope;
     b->nodes[node].first_scope = b->g->n_scopes;
-    for (size_t i = 0; i < o->attributes.n; i++) {
+    const onnx_function *f = function_of(&b->functions, o);
+    int rc = f ? add_call(b, node, f) : 0;
+    for (size_t i = 0; i < o->attributes.n && !f && !rc; i++) {
         const onnx_attribute *a = &o->attributes.p[i];
-        int rc = a->g ? add_scope(b, a->g, scope, node) : 0;
+        rc = a->g ? add_scope(b, a->g, scope, node) : 0;
         for (size_t k = 0; k < a->graphs.n && !rc; k++)
             rc = add_scope(b, a->graphs.p[k], scope, node);
-        if (rc) return rc;
     }
     b->nodes[node].n_scopes = b->g->n_scopes - b->nodes[node].first_scope;
-    return 0;
+    return rc;
+}
+
+bool jl_node_is_call(const jl_graph *g, const jl_node *n)
+{
+    return n->n_scopes == 1 && g->scopes[n->first_scope].function;
+}
+
+int64_t jl_graph_opset(const jl_graph *g, uint32_t scope, const char *domain)
+{
+    while (scope != JL_NONE && !g->scopes[scope].function)
+        scope = g->scopes[scope].parent;
+    if (scope == JL_NONE) return onnx_opset_version(g->model, domain);
+    const onnx_model as_model = {.opset_imports = {g->scopes[scope].function->opset_imports.p,
+                                                   g->scopes[scope].function->opset_imports.n}};
+    return onnx_opset_version(&as_model, domain);
 }
 
 static int define_nodes(build *b, uint32_t scope)
@@ -211,8 +253,10 @@ static int define_nodes(build *b, uint32_t scope)
 
 static bool resolve(const build *b, uint32_t scope, jl_str name, uint32_t *v)
 {
-    for (; scope != JL_NONE; scope = b->scopes[scope].parent)
+    for (; scope != JL_NONE; scope = b->scopes[scope].parent) {
         if ((*v = jl_map_get_in(&b->names, scope, name)) != JL_MAP_NONE) return true;
+        if (b->scopes[scope].function) return false;
+    }
     return false;
 }
 
@@ -426,7 +470,7 @@ int jl_graph_new(const onnx_model *model, jl_arena *arena, jl_graph **graph, jl_
     if (!b.g) return no_memory(&b);
     jl_graph *g = b.g;
     g->model = model;
-    int rc = build_all(&b);
+    int rc = function_index_new(model, &b.functions) ? build_all(&b) : no_memory(&b);
     if (!rc) {
         g->values = keep(arena, b.values, g->n_values, sizeof *g->values);
         g->nodes = keep(arena, b.nodes, g->n_nodes, sizeof *g->nodes);
@@ -437,6 +481,7 @@ int jl_graph_new(const onnx_model *model, jl_arena *arena, jl_graph **graph, jl_
     free(b.nodes);
     free(b.scopes);
     jl_map_free(&b.names);
+    function_index_free(&b.functions);
     b.values = g->values;
     b.nodes = g->nodes;
     b.scopes = g->scopes;

@@ -37,6 +37,9 @@ typedef struct jl_node {
 
 typedef struct jl_scope {
     const onnx_graph *onnx;
+    /* Set for the body of a call of a model-local function: it sees nothing of the graph around
+     * it; its inputs and outputs are the calling node's, one by one. */
+    const onnx_function *function;
     uint32_t parent, owner; /* scope and node that hold it; JL_NONE for the main graph */
     uint32_t first_node, n_nodes;
     uint32_t *order; /* node numbers so that producers come first; file order where that does */
@@ -56,6 +59,11 @@ typedef struct jl_graph {
 /* Everything lives in the arena. JL_ERR_FORMAT names the node or value: a value made twice, read
  * but never made, a cycle. */
 int jl_graph_new(const onnx_model *model, jl_arena *arena, jl_graph **graph, jl_error *err);
+
+/* Version of a domain ("" for ai.onnx) for the nodes of a scope; 0 when not imported. */
+int64_t jl_graph_opset(const jl_graph *g, uint32_t scope, const char *domain);
+/* Is the node a call of a model-local function? Its body is its only scope. */
+bool jl_node_is_call(const jl_graph *g, const jl_node *n);
 
 /* "node 'name' (Conv)", or "node #12 (Conv)" for one without a name. */
 enum { JL_LABEL = 192 };

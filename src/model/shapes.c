@@ -227,10 +227,12 @@ static int infer_node(jl_shapes *s, uint32_t node, jl_error *err)
         if (v) *v = (jl_info){.rank = -1, .length = -1};
     }
     s->visits++;
-    const op_rule *rule = op_find(n->onnx->domain, n->onnx->op_type);
+    static const op_rule call = {.types = {TYPE_NONE}, .shape = op_call};
+    const op_rule *rule =
+        jl_node_is_call(s->graph, n) ? &call : op_find(n->onnx->domain, n->onnx->op_type);
     s->known_op[node] = rule != NULL;
     if (!rule) return fall_back_on_declared(&c);
-    c.opset = onnx_opset_version(s->graph->model, rule->domain ? rule->domain : "");
+    c.opset = jl_graph_opset(s->graph, n->scope, rule->domain ? rule->domain : "");
     set_types(&c, rule);
     int rc = rule->shape ? rule->shape(&c) : 0;
     if (!rc && jl_dims_overflowed(s->dims)) rc = overflowed(&c);

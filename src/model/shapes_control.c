@@ -58,6 +58,26 @@ static const jl_info *scope_output(const op *c, const jl_scope *s, uint32_t i)
     return i < s->n_outputs ? &c->s->values[s->outputs[i]] : NULL;
 }
 
+/* A model-local function: its body's inputs and outputs are the node's. */
+int op_call(op *c)
+{
+    const jl_scope *body = &c->s->graph->scopes[c->n->first_scope];
+    for (uint32_t i = 0; i < body->n_inputs; i++) {
+        jl_info *in = scope_input(c, body, i);
+        uint32_t n;
+        if (op_in(c, i)) {
+            op_elems(c, i, &n);
+            *in = *op_in(c, i);
+        } else {
+            *in = (jl_info){.rank = -1, .length = -1};
+        }
+    }
+    int rc = op_infer_scope(c->s, c->n->first_scope, c->err);
+    for (uint32_t i = 0; i < c->n->n_outputs && !rc; i++)
+        if (op_out(c, i)) *op_out(c, i) = *scope_output(c, body, i);
+    return rc;
+}
+
 int op_if(op *c)
 {
     uint32_t a, b;

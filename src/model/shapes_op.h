@@ -182,6 +182,7 @@ int op_optimizer(op *c);
 int op_gradient(op *c);
 
 int op_identity(op *c);
+int op_call(op *c);
 int op_if(op *c);
 int op_loop(op *c);
 int op_scan(op *c);

@@ -253,6 +253,87 @@ static void sub_graphs_count(void **state)
     jl_model_close(m);
 }
 
+/* Block(x, w; perm) = Relu(MatMul(x, Transpose(w; perm))), called twice, once by way of another
+ * function. */
+static void function(tiny *t, onnx_function *f, const char *name, const char *inputs,
+                     const onnx_graph *body)
+{
+    f->name = jl_str_c(name);
+    f->domain = JL_STR("my.own");
+    f->inputs.p = tiny_words(t->arena, inputs, &f->inputs.n);
+    f->outputs.p = tiny_words(t->arena, "out", &f->outputs.n);
+    f->nodes.p = body->nodes.p;
+    f->nodes.n = body->nodes.n;
+    f->opset_imports.p = t->model->opset_imports.p;
+    f->opset_imports.n = 1;
+}
+
+static void functions_are_written_out(void **state)
+{
+    (void)state;
+    tiny t = tiny_model(17, 8);
+    tiny_input(&t, "x", "float N 8");
+    tiny_weight(&t, "w", 2, 16, 8);
+    tiny_weight(&t, "v", 2, 16, 16);
+    onnx_node *call = tiny_node(&t, "Block", "x w", "y");
+    call->domain = JL_STR("my.own");
+    tiny_ints(&t, call, "order", 2, 1, 0);
+    tiny_node(&t, "Outer", "y v", "z")->domain = JL_STR("my.own");
+    tiny_output(&t, "z");
+    onnx_function *functions = jl_arena_array(t.arena, 2, sizeof *functions);
+    onnx_graph *block = tiny_graph(t.arena, 4), *outer = tiny_graph(t.arena, 4);
+    onnx_attribute *perm =
+        tiny_attribute(tiny_node_in(&t, block, "Transpose", "w", "wt"), "perm", ONNX_ATTR_INTS);
+    perm->ref_attr_name = JL_STR("order"); /* not given by Outer: Transpose's own default */
+    tiny_node_in(&t, block, "MatMul", "x wt", "m");
+    tiny_node_in(&t, block, "Relu", "m", "out");
+    tiny_node_in(&t, outer, "Block", "x w", "out")->domain = JL_STR("my.own");
+    function(&t, &functions[0], "Block", "x w", block);
+    functions[0].attributes.p = tiny_words(t.arena, "order", &functions[0].attributes.n);
+    function(&t, &functions[1], "Outer", "x w", outer);
+    t.model->functions.p = functions;
+    t.model->functions.n = 2;
+    jl_model *m = opened(&t);
+    jl_cost *c = cost_at(m, 3, JL_UNDEFINED);
+    assert_int_equal(c->n_unknown, 0);
+    assert_int_equal(c->total.macs, 3 * (8 * 16 + 16 * 16));
+    assert_int_equal(c->total.parameters, 16 * 8 + 16 * 16);
+    assert_int_equal(c->total.weight_bytes, 4 * (16 * 8 + 16 * 16));
+    assert_true(node(c, "Transpose")->folded);
+    assert_string_equal(node(c, "Relu")->output, "float[3, 16]");
+    size_t n;
+    assert_string_equal(jl_model_outputs(m, &n)[0].sizes[1].text, "16");
+    jl_cost_free(c);
+    jl_model_close(m);
+}
+
+static void circular_functions_are_refused(void **state)
+{
+    (void)state;
+    tiny t = tiny_model(17, 8);
+    tiny_input(&t, "x", "float N 8");
+    tiny_node(&t, "A", "x", "y")->domain = JL_STR("my.own");
+    tiny_output(&t, "y");
+    onnx_function *functions = jl_arena_array(t.arena, 2, sizeof *functions);
+    for (int i = 0; i < 2; i++) {
+        onnx_graph *body = tiny_graph(t.arena, 4);
+        tiny_node_in(&t, body, i ? "A" : "B", "x", "out")->domain = JL_STR("my.own");
+        tiny_node_in(&t, body, i ? "A" : "B", "x", "more")->domain = JL_STR("my.own");
+        function(&t, &functions[i], i ? "B" : "A", "x", body);
+    }
+    t.model->functions.p = functions;
+    t.model->functions.n = 2;
+    char file[64];
+    jl_model *m;
+    jl_error err = {0};
+    snprintf(file, sizeof file, "%s.onnx", path);
+    assert_int_equal(onnx_save(t.model, file, NULL, &err), 0);
+    tiny_free(&t);
+    assert_int_equal(jl_model_open(file, &m, &err), JL_ERR_LIMIT);
+    assert_non_null(strstr(err.msg, "functions that call each other"));
+    unlink(file);
+}
+
 /* tests/fixtures/zoo_oracle.tsv: counted from torchvision. */
 static void the_zoo_equals_torchvision(void **state)
 {
@@ -319,6 +400,8 @@ int main(void)
         cmocka_unit_test(a_fixed_batch_is_fixed),
         cmocka_unit_test(too_large_a_batch_is_an_error),
         cmocka_unit_test(sub_graphs_count),
+        cmocka_unit_test(functions_are_written_out),
+        cmocka_unit_test(circular_functions_are_refused),
         cmocka_unit_test(the_zoo_equals_torchvision),
         cmocka_unit_test(a_zoo_model_and_its_file_have_one_hash),
     };
