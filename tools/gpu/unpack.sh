@@ -25,11 +25,15 @@ grep -v " $cuda_so\$" SHA256SUMS | sha256sum --quiet -c - ||
 rm -rf "$dest/jouleline"
 mkdir -p "$dest/jouleline"
 tar -xzf jouleline.tar.gz -C "$dest/jouleline" --strip-components=1
-lib=$dest/jouleline/lib/jouleline
+# The tarball's own ONNX Runtime gives way to the build with the CUDA provider.
+lib=$dest/jouleline/lib/jouleline/onnxruntime
 mkdir -p "$lib"
+rm -f "$lib"/libonnxruntime*
 cat "$cuda_so".xz.* | xz -dc -T0 >"$lib/$cuda_so"
 (cd "$lib" && grep " $cuda_so\$" "$dest/parts/SHA256SUMS" | sha256sum --quiet -c -)
 xz -dc libonnxruntime.so.xz >"$lib/$(cat ort-name)"
+ln -s "$(cat ort-name)" "$lib/libonnxruntime.so.1"
+ln -s "$(cat ort-name)" "$lib/libonnxruntime.so"
 cp libonnxruntime_providers_shared.so "$lib/"
 rm -rf "$dest/parts"
 "$dest/jouleline/bin/jouleline" doctor
