@@ -11,6 +11,8 @@ static int no_memory(jl_error *err)
     return jl_fail(err, JL_ERR_MEMORY, "out of memory while inferring shapes");
 }
 
+enum { OPEN_DIM = -1 }; /* how Paddle's exporter writes a dimension without value */
+
 /* A dimension without value or name becomes a symbol when it is an input's, since the user can
  * give it; elsewhere it is unknown. */
 static int declared_dim(jl_shapes *s, const onnx_dim *dim, jl_str value, size_t axis, bool is_input,
@@ -18,7 +20,7 @@ static int declared_dim(jl_shapes *s, const onnx_dim *dim, jl_str value, size_t 
 {
     if (dim->has_param && dim->param.n) {
         *out = jl_dim_symbol(s->dims, dim->param);
-    } else if (dim->has_value) {
+    } else if (dim->has_value && dim->value != OPEN_DIM) {
         if (dim->value < 0 && !is_input) {
             *out = jl_dim_unknown(s->dims);
             return 0;

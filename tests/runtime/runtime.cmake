@@ -10,3 +10,8 @@ foreach(name ort openvino onnx_testdata)
     add_test(NAME runtime.${name} COMMAND test_${name})
     set_tests_properties(runtime.${name} PROPERTIES LABELS "runtime" TIMEOUT 120)
 endforeach()
+
+add_test(NAME runtime.own_models
+    COMMAND ${JL_PYTHON} ${CMAKE_CURRENT_LIST_DIR}/test_own_models.py $<TARGET_FILE:jouleline>
+        ${PROJECT_SOURCE_DIR}/build/testdata)
+set_tests_properties(runtime.own_models PROPERTIES LABELS "runtime" TIMEOUT 300)

@@ -1,0 +1,115 @@
+"""Models that users bring, through `jouleline run` on ONNX Runtime and OpenVINO.
+
+usage: test_own_models.py JOULELINE TESTDATA
+
+A two-input int64 transformer made here, and the three networks of the rapidocr-onnxruntime wheel
+in TESTDATA/rapidocr_onnxruntime, which have dynamic shapes in several styles.
+"""
+
+import pathlib
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import unittest
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+PROGRAM, TESTDATA = sys.argv[1], pathlib.Path(sys.argv[2])
+CONFIGURATIONS = "ort-cpu/fp32+threads=1,openvino-cpu/fp32+threads=1"
+QUICK = ["-r", "1", "--min-time", "0.02s", "-w", "0.05s", "--max-time", "0.1s", "--retries", "0",
+         "--idle", "0.1s"]
+
+
+def transformer(path, vocabulary=1000, width=32):
+    rng = np.random.default_rng(0)
+
+    def weight(name, *shape):
+        return numpy_helper.from_array((rng.standard_normal(shape) * 0.1).astype("f"), name)
+
+    def constant(name, value, dtype):
+        return numpy_helper.from_array(np.array(value, dtype), name)
+
+    node = helper.make_node
+    nodes = [
+        node("Gather", ["tokens", "input_ids"], ["x"]),
+        node("MatMul", ["x", "wq"], ["q"]), node("MatMul", ["x", "wk"], ["k"]),
+        node("MatMul", ["x", "wv"], ["v"]), node("Transpose", ["k"], ["kt"], perm=[0, 2, 1]),
+        node("MatMul", ["q", "kt"], ["scores"]), node("Mul", ["scores", "scale"], ["scaled"]),
+        node("Cast", ["attention_mask"], ["mask"], to=TensorProto.FLOAT),
+        node("Sub", ["one", "mask"], ["hidden"]), node("Mul", ["hidden", "low"], ["flat"]),
+        node("Unsqueeze", ["flat", "axis"], ["bias"]), node("Add", ["scaled", "bias"], ["masked"]),
+        node("Softmax", ["masked"], ["p"], axis=-1), node("MatMul", ["p", "v"], ["mixed"]),
+        node("ReduceMean", ["mixed"], ["pooled"], axes=[1], keepdims=0),
+        node("MatMul", ["pooled", "head"], ["logits"]),
+    ]
+    weights = [weight("tokens", vocabulary, width), weight("wq", width, width),
+               weight("wk", width, width), weight("wv", width, width), weight("head", width, 10),
+               constant("scale", width ** -0.5, "f"), constant("one", 1, "f"),
+               constant("low", -1e4, "f"), constant("axis", [1], "i8")]
+    inputs = [helper.make_tensor_value_info(n, TensorProto.INT64, ["batch", "seq"])
+              for n in ("input_ids", "attention_mask")]
+    outputs = [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["batch", 10])]
+    graph = helper.make_graph(nodes, "transformer", inputs, outputs, weights)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    onnx.checker.check_model(model, full_check=True)
+    onnx.save(model, path)
+
+
+class OwnModels(unittest.TestCase):
+    def setUp(self):
+        self.folder = tempfile.TemporaryDirectory()
+        self.addCleanup(self.folder.cleanup)
+        self.store = f"{self.folder.name}/store.db"
+
+    def run_model(self, *arguments):
+        done = subprocess.run([PROGRAM, "run", "--db", self.store, *QUICK, *map(str, arguments)],
+                              capture_output=True, text=True)
+        rows = []
+        if pathlib.Path(self.store).exists():
+            rows = sqlite3.connect(self.store).execute("SELECT outcome, message FROM run").fetchall()
+        return done, rows
+
+    def all_ok(self, count, *arguments):
+        done, rows = self.run_model("-c", CONFIGURATIONS, *arguments)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual([r[0] for r in rows], ["ok"] * count, rows)
+        return done.stderr
+
+    def test_transformer(self):
+        path = f"{self.folder.name}/transformer.onnx"
+        transformer(path)
+        said = self.all_ok(4, "-m", path, "-b", "1,3", "--shape", "input_ids=Bx16")
+        for words in ("'batch' is 3, as elsewhere", "int:0..999", "named like a mask",
+                      "'seq' is 16"):
+            self.assertIn(words, said)
+
+    def test_transformer_with_files(self):
+        path, ids = f"{self.folder.name}/transformer.onnx", f"{self.folder.name}/ids.npy"
+        transformer(path)
+        np.save(ids, np.arange(24, dtype="i8").reshape(2, 12))
+        self.all_ok(2, "-m", path, "-b", "2", "--input", f"input_ids={ids}")
+
+    def test_dimension_without_value(self):
+        path = f"{self.folder.name}/transformer.onnx"
+        transformer(path)
+        done, rows = self.run_model("-c", CONFIGURATIONS, "-m", path)
+        self.assertNotEqual(done.returncode, 0)
+        self.assertIn("--shape input_ids=Bx128", done.stderr)
+        self.assertNotIn("ok", [r[0] for r in rows])
+
+    def test_ocr_networks(self):
+        shapes = {"det": "Bx3x64x64", "rec": "Bx3x48x64", "cls": "Bx3x48x96"}
+        found = sorted((TESTDATA / "rapidocr_onnxruntime").glob("*.onnx"))
+        self.assertEqual(len(found), 3, "./dev test unpacks the wheel")
+        for path in found:
+            with self.subTest(path.name):
+                pathlib.Path(self.store).unlink(missing_ok=True)
+                shape = next(s for kind, s in shapes.items() if kind in path.name)
+                self.all_ok(2, "-m", path, "--shape", shape)
+
+
+if __name__ == "__main__":
+    unittest.main(argv=sys.argv[:1])
