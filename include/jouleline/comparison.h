@@ -11,29 +11,29 @@
 
 typedef struct jl_comparison_options {
     jl_metric metric;
-    uint32_t baseline;  /* a configuration against which every other is compared, or JL_ALL_PAIRS */
-    double level;       /* of intervals; 0: 0.95 */
-    bool study_wide;    /* also family (b) */
-    size_t draws;       /* of family (b) above 15 rounds; 0: 9,999, fewer for huge families */
+    uint32_t baseline; /* a configuration against which every other is compared, or JL_ALL_PAIRS */
+    double level;      /* of intervals; 0: 0.95 */
+    bool study_wide;   /* also family (b) */
+    size_t draws;      /* of family (b) above 15 rounds; 0: 9,999, fewer for huge families */
     uint64_t seed;
-    unsigned threads;   /* 0: one */
+    unsigned threads; /* 0: one */
 } jl_comparison_options;
 
 /* new / base, over the common complete rounds. Below 1 the new one takes less. */
 typedef struct jl_comparison {
     uint32_t base, new_cell;
-    uint32_t n, left_out;  /* rounds with both sides, and rounds with one */
-    uint32_t family;       /* comparisons in its family (a) */
+    uint32_t n, left_out; /* rounds with both sides, and rounds with one */
+    uint32_t family;      /* comparisons in its family (a) */
     bool ties;
-    jl_value ratio;        /* Hodges-Lehmann */
-    jl_interval interval;  /* of the ratio */
-    jl_value effect;       /* matched-pairs rank-biserial */
-    jl_value p;            /* exact signed rank, two-sided, not corrected */
-    double p_least;        /* the smallest p of so many rounds */
-    jl_value p_bonferroni, p_holm;      /* in family (a) */
-    jl_value p_study;                   /* family (b), max-t */
-    jl_value p_study_bonferroni;        /* family (b), the signed-rank p times its size */
-    uint32_t study_family;              /* comparisons in family (b) */
+    jl_value ratio;                /* Hodges-Lehmann */
+    jl_interval interval;          /* of the ratio */
+    jl_value effect;               /* matched-pairs rank-biserial */
+    jl_value p;                    /* exact signed rank, two-sided, not corrected */
+    double p_least;                /* the smallest p of so many rounds */
+    jl_value p_bonferroni, p_holm; /* in family (a) */
+    jl_value p_study;              /* family (b), max-t */
+    jl_value p_study_bonferroni;   /* family (b), the signed-rank p times its size */
+    uint32_t study_family;         /* comparisons in family (b) */
 } jl_comparison;
 
 typedef struct jl_comparisons {

@@ -21,8 +21,8 @@ typedef struct jl_member {
     uint32_t n;              /* common rounds */
     jl_value ratio;          /* Hodges-Lehmann */
     jl_interval interval;
-    jl_value effect;         /* rank-biserial */
-    jl_value p;              /* joint */
+    jl_value effect; /* rank-biserial */
+    jl_value p;      /* joint */
 } jl_member;
 
 typedef struct jl_contrast {
@@ -33,13 +33,13 @@ typedef struct jl_contrast {
     const char *family;       /* NULL: all models */
     const jl_member *members; /* models that ran on both sides */
     size_t count;
-    uint32_t lower, higher;   /* members whose ratio is shown to be below, above 1 */
+    uint32_t lower, higher;        /* members whose ratio is shown to be below, above 1 */
     jl_value ratio_mean, ratio_sd; /* of new / base over models; sd from two on */
     jl_value gain_mean, gain_sd;   /* of base / new over models: the speed-up */
-    uint32_t n;               /* rounds in which every member has both sides */
-    jl_value ratio;           /* over rounds: Hodges-Lehmann of the models' geometric mean ratio */
+    uint32_t n;                    /* rounds in which every member has both sides */
+    jl_value ratio; /* over rounds: Hodges-Lehmann of the models' geometric mean ratio */
     jl_interval interval;
-    jl_value effect, p;       /* rank-biserial over rounds; joint */
+    jl_value effect, p; /* rank-biserial over rounds; joint */
 } jl_contrast;
 
 typedef struct jl_contrasts {
@@ -57,13 +57,13 @@ void jl_contrasts_free(jl_contrasts *c);
 /* Which configuration of a device takes least over all cells that every one of the best two has:
  * the last line of `run` and the first of `report`. */
 typedef struct jl_headline {
-    jl_why why;            /* JL_TOO_FEW: fewer than two configurations ran the same cells */
+    jl_why why; /* JL_TOO_FEW: fewer than two configurations ran the same cells */
     jl_metric metric;
     uint32_t device, best, next; /* configurations */
-    uint32_t cells, n;     /* cells in common, rounds */
-    jl_value ratio;        /* best / next, geometric mean over cells, Hodges-Lehmann over rounds */
+    uint32_t cells, n;           /* cells in common, rounds */
+    jl_value ratio; /* best / next, geometric mean over cells, Hodges-Lehmann over rounds */
     jl_interval interval;
-    jl_value p;            /* one-sided signed rank against every other configuration, Holm */
+    jl_value p; /* one-sided signed rank against every other configuration, Holm */
 } jl_headline;
 
 /* The energy if it was measured on this device, else the latency per item. */

@@ -8,8 +8,8 @@
 #include "jouleline/study_table.h"
 
 typedef struct jl_energy_row {
-    uint32_t model; /* rows of one model are resampled and left out together */
-    bool probe;     /* always in the fit, never resampled or left out */
+    uint32_t model;                    /* rows of one model are resampled and left out together */
+    bool probe;                        /* always in the fit, never resampled or left out */
     double t_s, flop, bytes, energy_j; /* of one call */
 } jl_energy_row;
 
@@ -25,14 +25,14 @@ typedef struct jl_coefficient {
 } jl_coefficient;
 
 typedef struct jl_energy_fit {
-    jl_why why;             /* JL_TOO_FEW: fewer than four models, or fewer rows than five */
-    size_t rows, left_out;  /* left_out: an unknown or not positive time, flop, byte or energy */
+    jl_why why;            /* JL_TOO_FEW: fewer than four models, or fewer rows than five */
+    size_t rows, left_out; /* left_out: an unknown or not positive time, flop, byte or energy */
     size_t models, probes;
-    double condition;       /* of the weighted design with columns of unit length */
+    double condition; /* of the weighted design with columns of unit length */
     jl_coefficient term[JL_ENERGY_TERMS];
-    jl_value error;            /* mean |relative error| on models left out of the fit */
-    jl_value error_time_only;  /* the same of E = P t */
-    jl_value error_flop_only;  /* the same of E = a FLOP */
+    jl_value error;           /* mean |relative error| on models left out of the fit */
+    jl_value error_time_only; /* the same of E = P t */
+    jl_value error_flop_only; /* the same of E = a FLOP */
 } jl_energy_fit;
 
 /* resamples 0: 999. */

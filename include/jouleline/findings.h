@@ -32,20 +32,20 @@ const char *jl_finding_kind_name(jl_finding_kind k);
 
 typedef struct jl_finding {
     jl_finding_kind kind;
-    jl_metric metric;     /* of the numbers below; latency where none is */
-    const char *text;     /* sentences, plain text */
-    const char *caution;  /* what was not held equal, or NULL */
-    const char *query;    /* SQL over the store's view `result` that lists the values used */
-    uint32_t rounds;      /* 0: not over rounds */
-    jl_value ratio;       /* new / base; absent where the finding is no ratio */
+    jl_metric metric;    /* of the numbers below; latency where none is */
+    const char *text;    /* sentences, plain text */
+    const char *caution; /* what was not held equal, or NULL */
+    const char *query;   /* SQL over the store's view `result` that lists the values used */
+    uint32_t rounds;     /* 0: not over rounds */
+    jl_value ratio;      /* new / base; absent where the finding is no ratio */
     jl_interval interval;
-    jl_value effect, p;   /* p is corrected, in the family that the text names */
+    jl_value effect, p; /* p is corrected, in the family that the text names */
 } jl_finding;
 
 typedef struct jl_findings {
     jl_finding *items; /* in the order of the kinds, then of the table */
     size_t count;
-    void *memory;      /* holds the texts */
+    void *memory; /* holds the texts */
 } jl_findings;
 
 typedef struct jl_findings_options {

@@ -71,18 +71,18 @@ typedef struct jl_max_t_options {
 } jl_max_t_options;
 
 typedef struct jl_max_t {
-    size_t rounds;    /* rounds in which at least one comparison has a difference */
-    size_t tested;    /* comparisons with at least two differences */
-    bool exact;       /* every sign vector was tried */
-    double p_least;   /* the smallest p that this design can give */
+    size_t rounds;  /* rounds in which at least one comparison has a difference */
+    size_t tested;  /* comparisons with at least two differences */
+    bool exact;     /* every sign vector was tried */
+    double p_least; /* the smallest p that this design can give */
 } jl_max_t;
 
 enum { JL_MAX_T_EXACT_ROUNDS = 15 };
 
 /* d: m x n, row major, NaN where missing (a missing difference adds nothing to its
  * comparison's statistic). p: m corrected values; absent with fewer than two differences. */
-int jl_max_t_test(const double *d, size_t m, size_t n, const jl_max_t_options *options,
-                  jl_value *p, jl_max_t *out, jl_error *err);
+int jl_max_t_test(const double *d, size_t m, size_t n, const jl_max_t_options *options, jl_value *p,
+                  jl_max_t *out, jl_error *err);
 
 /* Simultaneous intervals of the m means: mean +- c sd / sqrt(n), c the quantile of the largest
  * |t| when signs of the centred rounds are flipped. Approximate: doc/methodology.md gives the

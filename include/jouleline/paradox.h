@@ -11,30 +11,36 @@
 #define JL_PARADOX_ENERGY_RATIO 1.05
 
 typedef enum jl_cause {
-    JL_CAUSE_UNKNOWN,     /* no roofs, or none of the below */
-    JL_CAUSE_DISPATCH,    /* static power over the time that dispatch takes */
-    JL_CAUSE_BYTES,       /* it moves more bytes, and memory binds */
-    JL_CAUSE_UTILISATION  /* compute or memory binds, and less than half of the roof is reached */
+    JL_CAUSE_UNKNOWN,    /* no roofs, or none of the below */
+    JL_CAUSE_DISPATCH,   /* static power over the time that dispatch takes */
+    JL_CAUSE_BYTES,      /* it moves more bytes, and memory binds */
+    JL_CAUSE_UTILISATION /* compute or memory binds, and less than half of the roof is reached */
 } jl_cause;
 
-typedef enum jl_cure { JL_CURE_NONE, JL_CURE_BATCHING, JL_CURE_FEWER_DISPATCHES, JL_CURE_FUSION } jl_cure;
+typedef enum jl_cure {
+    JL_CURE_NONE,
+    JL_CURE_BATCHING,
+    JL_CURE_FEWER_DISPATCHES,
+    JL_CURE_FUSION
+} jl_cure;
 /* "a larger batch", "CUDA Graphs or a runtime with fewer dispatches", ... */
 const char *jl_cause_words(jl_cause c);
 const char *jl_cure_words(jl_cure c);
 
 typedef struct jl_paradox {
-    uint32_t small_cell, large_cell; /* the one with fewer FLOP, and the one that it is held against */
-    double flop_ratio;      /* small / large, at most 0.9 */
-    uint32_t n;             /* common rounds */
-    jl_value ratio;         /* energy small / large: Hodges-Lehmann */
+    uint32_t small_cell,
+        large_cell;    /* the one with fewer FLOP, and the one that it is held against */
+    double flop_ratio; /* small / large, at most 0.9 */
+    uint32_t n;        /* common rounds */
+    jl_value ratio;    /* energy small / large: Hodges-Lehmann */
     jl_interval interval;
-    jl_value effect;        /* rank-biserial of the log ratios less log 1.05 */
-    jl_value p;             /* one-sided max-t against a ratio of 1.05, over all candidates */
+    jl_value effect;           /* rank-biserial of the log ratios less log 1.05 */
+    jl_value p;                /* one-sided max-t against a ratio of 1.05, over all candidates */
     jl_value ratio_net, p_net; /* the same net of waking idle */
-    uint32_t family;        /* candidate pairs tested together */
+    uint32_t family;           /* candidate pairs tested together */
     jl_cause cause;
-    jl_cure cure;           /* none when it was measured, or else predicted, not to help */
-    uint32_t cure_batch;    /* of JL_CURE_BATCHING */
+    jl_cure cure;            /* none when it was measured, or else predicted, not to help */
+    uint32_t cure_batch;     /* of JL_CURE_BATCHING */
     jl_value gain_predicted; /* energy per item now / after the cure, from the roofs and the fit */
     jl_value gain_measured;  /* the same between cells of the table */
 } jl_paradox;

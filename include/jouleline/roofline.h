@@ -40,8 +40,8 @@ void jl_roofline(const jl_roofs *roofs, const jl_work *work, const double *time_
                  jl_roof_place *out);
 
 /* The roofs of a device under a configuration, from the table's probes (median latencies). */
-int jl_study_roofs(const jl_study_table *t, uint32_t device, uint32_t configuration,
-                   jl_roofs *out, jl_error *err);
+int jl_study_roofs(const jl_study_table *t, uint32_t device, uint32_t configuration, jl_roofs *out,
+                   jl_error *err);
 /* One place a cell of the table, each under the roofs of its own device and configuration. */
 int jl_study_roofline(const jl_study_table *t, jl_roof_place *out, jl_error *err);
 

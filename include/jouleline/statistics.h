@@ -62,7 +62,7 @@ typedef struct jl_summary {
     size_t n;        /* finite values */
     size_t left_out; /* missing or infinite */
     jl_value median, mean, min, max;
-    jl_value sd;     /* with n - 1; needs two values */
+    jl_value sd;                 /* with n - 1; needs two values */
     jl_interval median_interval; /* order statistics */
 } jl_summary;
 
@@ -93,8 +93,8 @@ typedef struct jl_batch_median {
     double median;        /* of the whole series */
     jl_interval interval; /* absent below 64 values */
     size_t batches, batch_size;
-    double correlation;   /* lag 1, of the batch medians in use */
-    bool settled;         /* false: still correlated with the fewest batches (8) */
+    double correlation; /* lag 1, of the batch medians in use */
+    bool settled;       /* false: still correlated with the fewest batches (8) */
 } jl_batch_median;
 
 int jl_batch_median_of(const double *series, size_t n, double level, jl_batch_median *out,

@@ -4,6 +4,11 @@
  *     jl_study_table t = {.models = m, .model_count = 15, .configurations = c, ...};
  *     t.values[JL_LATENCY] = latency;   (cells x rounds doubles, row major, NaN where missing)
  *
+ * From the store's tables: model (kind 'probe': probe), configuration (text, parted at '@' and
+ * '+'), device and meter.gain_rel, idle; cell.flop, moved_bytes and nodes of the call; per run that
+ * counts latency_ns, latency_p99_ns and the headline energy's gross, net_waking and net_sleeping
+ * joules per item; round.complete as `pairs`; agreement.top1_agree and items summed over runs.
+ *
  * A round is one column: every cell once, on one device and one boot. Columns of different
  * devices have nothing to do with each other; rows are compared within a device pair by pair,
  * between devices unpaired. */
@@ -21,10 +26,10 @@
 /* What was measured per run. Latency is nanoseconds per call, energies joules per item. */
 typedef enum jl_metric {
     JL_LATENCY,
-    JL_ENERGY,             /* gross, the headline */
-    JL_ENERGY_NET_WAKING,  /* less the power of the open context with the model loaded */
+    JL_ENERGY,              /* gross, the headline */
+    JL_ENERGY_NET_WAKING,   /* less the power of the open context with the model loaded */
     JL_ENERGY_NET_SLEEPING, /* less the power without a context */
-    JL_LATENCY_TAIL,       /* the percentile `tail_percentile` of the calls of each run */
+    JL_LATENCY_TAIL,        /* the percentile `tail_percentile` of the calls of each run */
     JL_METRIC_COUNT
 } jl_metric;
 
@@ -84,7 +89,7 @@ typedef struct jl_study_table {
     const jl_study_cell *cells;
     size_t cell_count;
     size_t rounds;
-    const bool *pairs;                     /* per round: complete, so that it gives pairs; NULL: all */
+    const bool *pairs; /* per round: complete, so that it gives pairs; NULL: all */
     const double *values[JL_METRIC_COUNT]; /* each cell_count x rounds, or NULL: not measured */
     double tail_percentile;                /* of JL_LATENCY_TAIL, 0.99 for P99 */
     bool modelled_energy;                  /* joules come from a model, not a sensor */

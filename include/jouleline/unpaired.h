@@ -7,7 +7,7 @@
 typedef struct jl_rank_sum {
     size_t n1, n2, left_out;
     bool ties;
-    double u1;              /* pairs with x above y, equal ones counting half */
+    double u1; /* pairs with x above y, equal ones counting half */
     jl_value p;
     double p_least;
     bool exact;             /* false: normal approximation, above 100 values in all */

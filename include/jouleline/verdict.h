@@ -20,9 +20,9 @@ enum { JL_VERDICT_ROUNDS = 6 };
 
 typedef struct jl_verdict {
     jl_verdict_kind kind;
-    uint32_t n;           /* common rounds; unpaired: the smaller number of runs */
-    jl_value ratio;       /* new / base: Hodges-Lehmann */
-    jl_interval interval; /* simultaneous over all cells judged */
+    uint32_t n;             /* common rounds; unpaired: the smaller number of runs */
+    jl_value ratio;         /* new / base: Hodges-Lehmann */
+    jl_interval interval;   /* simultaneous over all cells judged */
     jl_value rounds_needed; /* of an inconclusive one, when the difference stays as it is; absent
                                when no number of rounds would tell (the ratio is the margin) */
 } jl_verdict;

@@ -148,8 +148,7 @@ static const char *failure_words(jl_outcome o, bool many)
     case JL_OUTCOME_TIMEOUT:
         return many ? "do not finish in time" : "does not finish in time";
     case JL_OUTCOME_MISSING:
-        return many ? "cannot run: runtime or device missing"
-                    : "cannot run: runtime or device missing";
+        return "cannot run: runtime or device missing";
     default:
         return many ? "are invalid" : "is invalid";
     }

@@ -33,7 +33,8 @@ static void make(study *s, size_t models)
     for (size_t i = 0; i < models; i++)
         s->models[i].name = "model";
     for (size_t i = 0; i < CONFIGURATIONS; i++)
-        s->configurations[i] = (jl_study_configuration){.name = "c", .runtime = "r", .provider = "p", .precision = "fp32"};
+        s->configurations[i] = (jl_study_configuration){
+            .name = "c", .runtime = "r", .provider = "p", .precision = "fp32"};
     s->device = (jl_study_device){.name = "device", .simulated = true};
     for (size_t i = 0; i < cells; i++) {
         s->cells[i] = (jl_study_cell){.model = (uint32_t)(i / CONFIGURATIONS / BATCHES),

@@ -49,8 +49,8 @@ static inline void sim_make(sim *s, double noise, bool only_batch_1, bool with_p
                                              40,  310, 420, 380, 520, 300, 260};
     memset(s, 0, sizeof *s);
     jl_rng rng = {7};
-    s->configuration = (jl_study_configuration){.name = "fake-sim/fp32", .runtime = "fake",
-                                                .provider = "sim", .precision = "fp32"};
+    s->configuration = (jl_study_configuration){
+        .name = "fake-sim/fp32", .runtime = "fake", .provider = "sim", .precision = "fp32"};
     s->device = (jl_study_device){.name = "simulated",
                                   .simulated = true,
                                   .gain_error = NAN,

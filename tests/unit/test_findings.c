@@ -182,7 +182,7 @@ static void assert_sound(const jl_findings *f)
         assert_non_null(k->text);
         assert_non_null(k->query);
         if (strstr(k->text, "nan") || strstr(k->text, "inf ")) fail_msg("%s", k->text);
-        if (!strncmp(k->query, "SELECT", 6) == 0) fail_msg("%s", k->query);
+        if (strncmp(k->query, "SELECT", 6) != 0) fail_msg("%s", k->query);
         assert_true(isfinite(k->p.value) && isfinite(k->ratio.value) && isfinite(k->effect.value) &&
                     isfinite(k->interval.low) && isfinite(k->interval.high));
         if (!k->p.why && k->kind != JL_FINDING_RUNTIME && k->kind != JL_FINDING_PRECISION &&
