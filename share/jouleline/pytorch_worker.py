@@ -24,8 +24,7 @@ from jouleline_torch.wire import (Channel, Outcome, PROTOCOL, ProtocolError, cou
 
 
 def import_torch():
-    """Imports what a run needs without touching the device; (version, nanoseconds)."""
-    begin = time.monotonic_ns()
+    """Imports what a run needs without touching the device; torch's version."""
     try:
         import torch
     except ImportError as error:
@@ -36,7 +35,7 @@ def import_torch():
         import torchvision  # noqa: F401
     except ImportError:
         pass  # said when a model of the zoo is asked for
-    return torch.__version__, time.monotonic_ns() - begin
+    return torch.__version__
 
 
 def outcome_of(error):
@@ -65,16 +64,16 @@ class Worker:
     def __init__(self, channel, ring, start):
         self.channel, self.ring, self.start = channel, ring, start
         self.session = None
-        self.import_ns = None
+        self.version = None
         self.first_call_ns = None
 
     def hello(self, message):
         asked = count(message, "protocol")
         if asked != PROTOCOL:
             raise ProtocolError("this worker speaks protocol %d, not %d" % (PROTOCOL, asked))
-        version, self.import_ns = import_torch()
-        return {"type": "hello", "protocol": PROTOCOL, "runtime": "pytorch", "version": version,
-                "pid": os.getpid(), "start": self.start}
+        self.version = import_torch()
+        return {"type": "hello", "protocol": PROTOCOL, "runtime": "pytorch",
+                "version": self.version, "pid": os.getpid(), "start": self.start}
 
     def load(self, message):
         request = {
@@ -90,7 +89,7 @@ class Worker:
         }
         if request["io"] not in ("device", "host") or request["in_flight"] < 1:
             raise ProtocolError("'load' wants io device or host and in_flight of at least 1")
-        if self.session is not None or self.import_ns is None:
+        if self.session is not None or self.version is None:
             raise ProtocolError("'load' comes once, after 'hello'")
         begin = time.monotonic_ns()
         from jouleline_torch.session import Session, describe
@@ -98,7 +97,6 @@ class Worker:
         load_ns = time.monotonic_ns() - begin
         self.session = session
         facts = describe(session)
-        facts["import_ns"] = str(self.import_ns)
         # Only a call would tell the outputs, and the first call is measured on its own.
         return {"type": "loaded", "load_ns": load_ns, "facts": facts,
                 "inputs": session.describe_inputs(), "outputs": []}
@@ -218,7 +216,7 @@ class Nursery:
         if count(message, "protocol") != PROTOCOL:
             raise ProtocolError("this nursery speaks protocol %d" % PROTOCOL)
         try:
-            self.version, _ = import_torch()
+            self.version = import_torch()
         except Outcome as error:
             return {"type": "outcome", "outcome": error.outcome, "stage": "hello",
                     "message": str(error)}

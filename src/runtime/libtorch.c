@@ -8,22 +8,11 @@
 #include "base/cpu.h"
 #include "base/dl.h"
 #include "base/paths.h"
-#include "runtime/cuda.h"
+#include "runtime/libtorch.h"
 #include "runtime/libtorch_plan.h"
 #include "runtime/registry.h"
 
 enum { MAX_GPUS = 64 };
-
-typedef struct libtorch {
-    jl_configuration configuration;
-    const jl_torch_api *api;
-    char path[PATH_MAX]; /* of the shim */
-    jl_cuda_device gpu;  /* when on_gpu */
-    bool on_gpu, native, host_io;
-    void *session;
-    jl_tensor *outputs;
-    size_t output_count;
-} libtorch;
 
 static int failed(const libtorch *t, int code, const jl_torch_message *m, jl_error *err)
 {

@@ -18,6 +18,7 @@
 #include "jouleline/statistics.h"
 #include "jouleline/zoo.h"
 #include "runtime/inputs.h"
+#include "runtime/libtorch.h"
 #include "runtime/openvino.h"
 #include "runtime/ort.h"
 
@@ -36,12 +37,20 @@ static int bare_openvino(void *ctx)
     return o->library.api.infer_request_infer(o->requests[0]);
 }
 
+static int bare_libtorch(void *ctx)
+{
+    libtorch *t = ctx;
+    jl_torch_message m;
+    return t->api->infer(t->session, &m);
+}
+
 static const struct {
     const char *configuration;
     int (*bare)(void *ctx);
 } cases[] = {
     {"ort-cpu/fp32+threads=1", bare_ort},
     {"openvino-cpu/fp32+threads=1", bare_openvino},
+    {"libtorch-cpu/fp32+threads=1", bare_libtorch},
 };
 
 /* Where a turn of the timed loop puts its stamps. */

@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
+bool session_trust = false;
+
 void session_close(session *s)
 {
     if (s->runtime && s->ctx) s->runtime->close(s->ctx);
@@ -24,7 +26,8 @@ static int load(session *s, const char *configuration, const char *model, const 
                          .inputs = inputs,
                          .input_count = count,
                          .placement = placement,
-                         .in_flight = in_flight};
+                         .in_flight = in_flight,
+                         .trust = session_trust};
     rc = s->runtime->load(s->ctx, &r, err);
     if (rc) session_close(s);
     return rc;

@@ -10,6 +10,9 @@ typedef struct session {
     void *ctx;
 } session;
 
+/* Whether session_load trusts models that are code; false unless a test says otherwise. */
+extern bool session_trust;
+
 /* Parses, opens and loads. On failure the session is closed and the code returned. */
 int session_load(session *s, const char *configuration, const char *model, const jl_tensor *inputs,
                  size_t count, int in_flight, jl_error *err);

@@ -1,6 +1,7 @@
 // TorchScript programs: torch's own interpreter over the same dispatcher calls that the module
 // makes in Python.
 #include <torch/csrc/jit/api/module.h>
+#include <torch/csrc/jit/python/update_graph_executor_opt.h>
 #include <torch/csrc/jit/serialization/import.h>
 
 #include "session.h"
@@ -35,6 +36,8 @@ class Trace : public Model
     Trace(const std::string &path, const Target &target)
         : module_(torch::jit::load(path, at::Device(at::kCPU)))
     {
+        // Run as recorded: the executor would fuse operators that eager PyTorch dispatches.
+        torch::jit::setGraphExecutorOptimize(false);
         module_.eval();
         if (target.floats != at::ScalarType::Undefined) module_.to(target.floats);
         module_.to(target.device);

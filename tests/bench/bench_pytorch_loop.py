@@ -1,0 +1,128 @@
+"""What the worker's timed loop adds to a hand-written PyTorch loop (mobilenet_v2, one thread or a GPU).
+
+A call of a hand-written loop (clock, model, clock, append; on a GPU torch.cuda.synchronize) and a
+whole run of the worker's loop that ends after one call take turns in random order, call by call,
+in one process with one model; a second hand-written call is the A/A comparison beside it. The
+worker's side pays for entering the loop at every call, so the result bounds what a long loop adds.
+The median log ratio must lie within 0.5 %, its 95 % order-statistic interval included.
+
+usage: bench_pytorch_loop.py [ROUNDS] [CONFIGURATION]     (2500, pytorch-cpu/fp32+threads=1)
+Needs torch in $JOULELINE_PYTHON (default /usr/bin/python3). Ends with 0 (pass), 1 (fail) or
+4 (inconclusive)."""
+import math
+import os
+import pathlib
+import random
+import sys
+import tempfile
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+LIMIT, LEVEL, WARM = 0.005, 0.95, 50
+PASS, FAIL, INCONCLUSIVE = 0, 1, 4
+
+
+def median_interval(values):
+    """Median, order-statistic interval and its exact level."""
+    ordered, n = sorted(values), len(values)
+    below, k = 0, 0  # P(fewer than k of n coins) = below / 2^n
+    while 2 * (below + math.comb(n, k)) <= (1 - LEVEL) * 2**n:
+        below += math.comb(n, k)
+        k += 1
+    middle = (ordered[(n - 1) // 2] + ordered[n // 2]) / 2
+    return middle, ordered[k - 1], ordered[n - k], 1 - 2 * below / 2**n
+
+
+def open_session(configuration, folder):
+    import torch
+    import torchvision
+    from jouleline_torch import safetensors
+    from jouleline_torch.session import Session
+    torch.manual_seed(1)
+    weights, inputs = os.path.join(folder, "w"), os.path.join(folder, "x")
+    safetensors.write(weights, torchvision.models.mobilenet_v2(weights=None).state_dict())
+    safetensors.write(inputs, {"input": torch.rand(1, 3, 224, 224)})
+    return Session({"configuration": configuration, "model_name": "mobilenet_v2", "zoo": True,
+                    "model_path": None, "weights_path": weights, "inputs_path": inputs,
+                    "io": "device", "in_flight": 1, "trust": False})
+
+
+def open_ring():
+    """A ring of one pair: a run of the loop ends after one call."""
+    import struct
+    from jouleline_torch.ring import Ring
+    fd = os.memfd_create("ring")
+    os.write(fd, struct.pack("<8sIIQ", b"JLRING01", 1, 0, 1) + b"\0" * 56)
+    return Ring(fd)
+
+
+def measure(session, rounds):
+    """Nanoseconds of hand-written, hand-written again and worker's call, a row a round."""
+    import torch
+    from jouleline_torch.ring import run_loop
+    model, ring, times = session.model, open_ring(), []
+    (x,) = (t.to(session.device) for t in session.inputs.values())
+    clock = time.monotonic_ns
+    cuda = session.cuda
+
+    def by_hand():
+        start = clock()
+        model(x)
+        if cuda:
+            torch.cuda.synchronize()
+        times.append(clock() - start)
+
+    def by_worker():
+        run_loop(ring, session.call, 10**12)
+
+    kinds, rows, order = (by_hand, by_hand, by_worker), [], [0, 1, 2]
+    with torch.inference_mode():
+        for _ in range(WARM):
+            by_hand()
+            by_worker()
+        for _ in range(rounds):
+            random.shuffle(order)
+            row = [0, 0, 0]
+            last = clock()
+            for k in order:
+                kinds[k]()
+                now = clock()
+                row[k] = now - last
+                last = now
+            rows.append(row)
+    return rows
+
+
+def compare(what, rows, kind):
+    ratios = [math.log(row[kind] / row[0]) for row in rows]
+    middle, low, high, level = median_interval(ratios)
+    print("  %-24s %+.4f %% [%+.4f, %+.4f] (%.1f %% interval, half-width %.3f %%)"
+          % (what, 100 * middle, 100 * low, 100 * high, 100 * level, 50 * (high - low)))
+    if -LIMIT < low and high < LIMIT:
+        return PASS
+    return FAIL if low > LIMIT or high < -LIMIT else INCONCLUSIVE
+
+
+def main():
+    python = os.environ.get("JOULELINE_PYTHON", "/usr/bin/python3")
+    if os.environ.get("JL_BENCH_INSIDE") != "1":  # the benchmarks' own venv has no torch
+        os.environ["JL_BENCH_INSIDE"] = "1"
+        os.execvp(python, [python, "-B", *sys.argv])
+    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 2500
+    configuration = sys.argv[2] if len(sys.argv) > 2 else "pytorch-cpu/fp32+threads=1"
+    sys.path.insert(0, str(ROOT / "share/jouleline"))
+    import torch
+    random.seed(42)
+    with tempfile.TemporaryDirectory() as folder:
+        rows = measure(open_session(configuration, folder), rounds)
+    print("%s, torch %s, mobilenet_v2, batch 1: %d rounds, hand-written call %.3f ms on average"
+          % (configuration, torch.__version__, rounds, sum(r[0] for r in rows) / rounds * 1e-6))
+    compare("A/A (hand, hand)", rows, 1)
+    verdict = compare("worker's loop over hand", rows, 2)
+    print("  %s: within %.1f %%" % ({PASS: "pass", FAIL: "fail"}.get(verdict, "inconclusive"),
+                                    100 * LIMIT))
+    return verdict
+
+
+if __name__ == "__main__":
+    sys.exit(main())
