@@ -43,6 +43,7 @@ struct jl_command {
 };
 
 extern const jl_command jl_command_model_info, jl_command_model_cost;
+extern const jl_command jl_command_doctor, jl_command_selftest;
 extern const jl_command jl_command_run, jl_command_report, jl_command_merge, jl_command_worker;
 extern const jl_command jl_command_model_list, jl_command_model_export, jl_command_model_convert;
 extern const jl_command jl_command_model_quantize, jl_command_model_check;

@@ -7,6 +7,8 @@ const jl_command *const jl_commands[] = {
     &jl_command_run,
     &jl_command_report,
     &jl_command_merge,
+    &jl_command_doctor,
+    &jl_command_selftest,
     &jl_command_worker,
     &jl_command_model_list,
     &jl_command_model_export,
