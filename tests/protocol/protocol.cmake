@@ -3,3 +3,8 @@
 add_test(NAME protocol.pytorch
     COMMAND /usr/bin/python3 -B ${CMAKE_CURRENT_LIST_DIR}/test_pytorch.py)
 set_tests_properties(protocol.pytorch PROPERTIES LABELS "protocol" TIMEOUT 300)
+foreach(name worker run)
+    add_test(NAME protocol.${name} COMMAND /usr/bin/python3 -B
+        ${CMAKE_CURRENT_LIST_DIR}/test_${name}.py $<TARGET_FILE:jouleline>)
+    set_tests_properties(protocol.${name} PROPERTIES LABELS "protocol" TIMEOUT 300)
+endforeach()

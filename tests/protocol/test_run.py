@@ -1,0 +1,167 @@
+"""Studies that end badly, on the simulated device: what was finished stays, nothing is left.
+
+usage: test_run.py JOULELINE"""
+import os
+import pathlib
+import signal
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+JOULELINE = sys.argv.pop(1)
+FAST = ["--min-time", "50ms", "--max-time", "100ms", "--warmup", "50ms", "--idle", "0", "-q",
+        "--retries", "0", "--seed", "1"]
+
+
+class Case(unittest.TestCase):
+    def setUp(self):
+        self.folder = tempfile.TemporaryDirectory()
+        self.addCleanup(self.folder.cleanup)
+        self.db = os.path.join(self.folder.name, "s.db")
+        self.environment = dict(os.environ, XDG_CACHE_HOME=self.folder.name,
+                                TMPDIR=self.folder.name)
+
+    def command(self, *words):
+        return [JOULELINE, "run", "--db", self.db, *FAST, *words]
+
+    def start(self, *words):
+        p = subprocess.Popen(self.command(*words), env=self.environment, stdout=subprocess.PIPE,
+                             stderr=subprocess.PIPE, text=True)
+        self.addCleanup(p.communicate)
+        self.addCleanup(p.kill)
+        return p
+
+    def run_it(self, *words):
+        return subprocess.run(self.command(*words), env=self.environment, capture_output=True,
+                              text=True, timeout=100)
+
+    def query(self, sql):
+        db = sqlite3.connect(self.db)
+        try:
+            return db.execute(sql).fetchall()
+        finally:
+            db.close()
+
+    def wait_for_runs(self, p, least):
+        for _ in range(3000):
+            try:
+                if self.query("SELECT count(*) FROM run")[0][0] >= least:
+                    return
+            except sqlite3.OperationalError:
+                pass
+            self.assertIsNone(p.poll(), "it ended before it had %d runs" % least)
+            time.sleep(0.01)
+        self.fail("no %d runs in time" % least)
+
+    def processes(self):
+        """Processes that still carry this test's folder in their environment."""
+        found = []
+        for entry in pathlib.Path("/proc").glob("[0-9]*"):
+            try:
+                mine = self.folder.name.encode() in (entry / "environ").read_bytes()
+                state = (entry / "stat").read_text().rsplit(")", 1)[1].split()[0]
+            except OSError:
+                continue
+            if mine and state not in "ZX":
+                found.append(entry.name)
+        return found
+
+    def assert_nothing_left(self):
+        for _ in range(500):
+            if not self.processes():
+                return
+            time.sleep(0.01)
+        self.fail("processes are left: %s" % self.processes())
+
+
+LONG = ["-m", "resnet18", "-c", "fake-gpu/fp32,fake-gpu/fp16", "-b", "1,2", "-r", "200"]
+
+
+class Ends(Case):
+    def test_kill_9_loses_no_finished_run(self):
+        p = self.start(*LONG)
+        self.wait_for_runs(p, 6)
+        p.kill()
+        p.wait()
+        self.assert_nothing_left()
+        kept = self.query("SELECT count(*) FROM run WHERE outcome = 'ok'")[0][0]
+        self.assertGreaterEqual(kept, 6)
+        self.assertEqual(self.query("PRAGMA integrity_check"), [("ok",)])
+        done = self.run_it(*LONG[:-1], "4", "--resume")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(self.query("SELECT count(*) FROM study"), [(1,)])
+        rows = self.query("SELECT number, complete, count(*) FROM round JOIN run ON "
+                          "run.round = round.id WHERE counts GROUP BY round.id")
+        self.assertTrue(all(complete == 1 and n == 4 for _, complete, n in rows), rows)
+        self.assertGreaterEqual(len(rows), 4)
+
+    def test_ctrl_c_keeps_finished_runs(self):
+        for number in (signal.SIGINT, signal.SIGTERM):
+            with self.subTest(number):
+                p = self.start(*LONG, "--name", number.name)
+                self.wait_for_runs(p, 1)
+                p.send_signal(number)
+                _, words = p.communicate(timeout=60)
+                self.assertEqual(p.returncode, 1, words)
+                self.assertIn("--resume", words)
+                self.assert_nothing_left()
+        self.assertEqual(self.query("SELECT count(*) FROM run WHERE outcome <> 'ok'"), [(0,)])
+        leftovers = [f for f in os.listdir(self.folder.name) if f.startswith("jouleline-")]
+        self.assertEqual(leftovers, [])
+
+    def test_stop_after(self):
+        p = self.run_it(*LONG, "--stop-after", "3")
+        self.assertEqual(p.returncode, 0, p.stderr)
+        self.assertIn("stopped with", p.stderr)
+
+    def test_resume_does_only_what_is_missing(self):
+        words = ["-m", "resnet18", "-c", "fake-gpu/fp32", "-r", "2"]
+        self.assertEqual(self.run_it(*words).returncode, 0)
+        before = self.query("SELECT uid FROM run ORDER BY id")
+        self.assertEqual(self.run_it(*words, "--resume").returncode, 0)
+        self.assertEqual(self.query("SELECT uid FROM run ORDER BY id"), before)
+        words[-1] = "3"
+        self.assertEqual(self.run_it(*words, "--resume").returncode, 0)
+        self.assertEqual(self.query("SELECT uid FROM run ORDER BY id")[:2], before)
+        self.assertEqual(self.query("SELECT count(*) FROM round WHERE complete"), [(3,)])
+
+
+class Failures(Case):
+    def outcomes(self, *configurations, words=()):
+        p = self.run_it("-m", "resnet18", "-c", ",".join(configurations), "-r", "1", *words)
+        self.assert_nothing_left()
+        return p, dict(self.query("SELECT substr(configuration, instr(configuration, 'fail=') + 5),"
+                                  " outcome FROM result"))
+
+    def test_every_failure_is_an_outcome(self):
+        names = {"crash": "crash", "hang": "timeout", "unsupported": "unsupported", "oom": "oom",
+                 "missing": "missing", "nan": "numerical", "wrong": "numerical"}
+        p, found = self.outcomes(*["fake-gpu/fp32+fail=" + n for n in names],
+                                 words=["--timeout", "1s"])
+        self.assertEqual(found, names)
+        self.assertEqual(p.returncode, 5, p.stderr)
+        self.assertEqual(self.query("SELECT signal FROM run WHERE outcome = 'crash'"), [(11,)])
+        self.assertEqual(self.query("SELECT count(*) FROM energy JOIN run ON run.id = energy.run "
+                                    "WHERE gross_j_per_item = 0"), [(0,)])
+
+    def test_failures_by_fork(self):
+        p, found = self.outcomes("fake-gpu/fp32+fail=crash", "fake-gpu/fp32+fail=hang",
+                                 words=["--timeout", "1s", "--start", "fork"])
+        self.assertEqual(found, {"crash": "crash", "hang": "timeout"})
+        self.assertEqual(self.query("SELECT DISTINCT start_method FROM run"), [("fork",)])
+
+    def test_a_model_that_is_none(self):
+        path = os.path.join(self.folder.name, "bad.onnx")
+        with open(path, "wb") as file:
+            file.write(b"\xff" * 100)
+        p = self.run_it("-m", path, "-c", "fake-gpu/fp32", "-r", "1")
+        self.assertEqual(p.returncode, 5)
+        self.assertEqual(self.query("SELECT outcome FROM result"), [("invalid",)])
+        self.assertIn("bad.onnx", self.query("SELECT message FROM result")[0][0])
+
+
+if __name__ == "__main__":
+    unittest.main()
