@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "cli.h"
+#include "jouleline/multiplicity.h"
 #include "jouleline/runtime.h"
 #include "jouleline/study.h"
 #include "results.h"
@@ -16,7 +17,7 @@ typedef struct settings {
     int64_t min_time_ns, max_time_ns, warmup_ns, soak_ns, timeout_ns, idle_ns, stop_after_ns,
         settle_ns;
     int io, start;
-    bool trust, no_check, resume, quiet, watch;
+    bool trust, no_check, resume, quiet, watch, dry_run;
     const char *name, *db, *python;
 } settings;
 
@@ -211,6 +212,12 @@ static const jl_option options[] = {
      .command_line = true,
      FIELD(watch),
      .help = "show power, clock and temperature meanwhile"},
+    {.name = "dry-run",
+     .alias = "plan",
+     .kind = JL_OPT_FLAG,
+     .command_line = true,
+     FIELD(dry_run),
+     .help = "say what would be measured, how long it takes and how many rounds tests need"},
     JL_OPTION_DB(settings, db),
     JL_OPTION_QUIET(settings, quiet),
     {0},
@@ -234,17 +241,33 @@ static void catch_signals(void)
     sigaction(SIGHUP, &a, NULL);
 }
 
+typedef struct display {
+    jl_progress progress;
+    size_t done;
+    char now[256];
+} display;
+
 static void say(void *ctx, const char *line)
 {
-    jl_progress_say(ctx, line);
+    jl_progress_say(&((display *)ctx)->progress, line);
 }
 
 static void progress(void *ctx, size_t done, size_t total, const char *now)
 {
-    jl_progress *p = ctx;
+    display *d = ctx;
     if (!total) return;
-    p->total = total;
-    jl_progress_update(p, done, now);
+    d->progress.total = total;
+    d->done = done;
+    snprintf(d->now, sizeof d->now, "%s", now);
+    jl_progress_update(&d->progress, done, now);
+}
+
+static void watch(void *ctx, const char *line)
+{
+    display *d = ctx;
+    char both[512];
+    snprintf(both, sizeof both, "%s |%s", d->now, line);
+    jl_progress_update(&d->progress, d->done, both);
 }
 
 static void fill_spec(const settings *s, jl_study_spec *spec)
@@ -289,6 +312,35 @@ static void fill_spec(const settings *s, jl_study_spec *spec)
     };
 }
 
+/* What would be measured, and what its rounds can decide. */
+static int print_plan(const jl_study_spec *spec, const jl_study_size *size)
+{
+    char least[64], most[64];
+    size_t pairs = size->configurations * (size->configurations - 1) / 2;
+    size_t tables = size->models * spec->batch_count * spec->in_flight_count;
+    jl_duration_words(size->least_ns, least, sizeof least);
+    jl_duration_words(size->most_ns, most, sizeof most);
+    printf("%zu models x %zu configurations x %zu batches: %zu cells, %zu runs in %" PRId64
+           " rounds\n",
+           size->models, size->configurations, spec->batch_count, size->cells, size->runs,
+           spec->rounds);
+    printf("timed loops and warm-ups: %s to %s; start, load and check of every run come on top\n",
+           least, most);
+    if (!pairs) return EXIT_OK;
+    const struct {
+        const char *family;
+        size_t tests;
+    } families[] = {{"of one model and batch", pairs}, {"of the whole study", pairs * tables}};
+    for (size_t i = 0; i < sizeof families / sizeof *families; i++) {
+        size_t needed = jl_rounds_needed(families[i].tests, 0.05);
+        printf(
+            "%zu comparisons %s: Bonferroni with the exact signed-rank test needs %zu rounds%s\n",
+            families[i].tests, families[i].family, needed,
+            (int64_t)needed > spec->rounds ? ", more than these" : "");
+    }
+    return EXIT_OK;
+}
+
 static int run(const jl_invocation *call)
 {
     const settings *s = call->settings;
@@ -297,15 +349,19 @@ static int run(const jl_invocation *call)
     fill_spec(s, &spec);
     for (size_t i = 0; i < spec.plugin_count; i++)
         if (jl_runtime_load_plugin(spec.plugins[i], &err)) return jl_report_error(call, &err);
+    jl_study_size size;
+    if (jl_study_check(&spec, &size, &err)) return jl_report_error(call, &err);
+    if (s->dry_run) return print_plan(&spec, &size);
     jl_store *store;
     if (jl_store_open(s->db, JL_STORE_WRITE, &store, &err)) return jl_report_error(call, &err);
     catch_signals();
-    jl_progress p;
-    jl_progress_start(&p, stderr, &jl_clock_real, 1, s->quiet);
-    jl_study_events events = {.say = say, .progress = progress, .ctx = &p};
+    display shown = {.done = 0};
+    jl_progress_start(&shown.progress, stderr, &jl_clock_real, 1, s->quiet);
+    jl_study_events events = {
+        .say = say, .progress = progress, .watch = s->watch ? watch : NULL, .ctx = &shown};
     jl_study_result result;
     int rc = jl_study_run(&spec, store, &events, &interrupted, &result, &err);
-    jl_progress_end(&p);
+    jl_progress_end(&shown.progress);
     jl_study_data *d = NULL;
     if (!rc && result.rounds) rc = jl_store_load(store, result.uid, &d, &err);
     if (d && !s->quiet) rc = jl_print_results(stdout, d, JL_RESULTS_TABLE, &err);

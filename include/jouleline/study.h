@@ -51,6 +51,14 @@ typedef struct jl_study_events {
     void *ctx;
 } jl_study_events;
 
+/* What a specification comes to. */
+typedef struct jl_study_size {
+    size_t models, configurations, cells, runs;
+    int64_t least_ns, most_ns; /* of all timed loops (with warm-ups); start and load come on top */
+} jl_study_size;
+/* Checks the words without touching anything; the errors of jl_study_run. */
+int jl_study_check(const jl_study_spec *spec, jl_study_size *size, jl_error *err);
+
 typedef struct jl_study_result {
     char uid[33];
     size_t cells, rounds; /* rounds complete */

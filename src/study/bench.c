@@ -94,14 +94,20 @@ typedef struct bench {
 static int await(bench *b, const char *type, int64_t limit_ns, json_t **answer, jl_error *err)
 {
     int64_t hard_ns = jl_now_ns() + limit_ns + b->rules->timeout_ns, next_ns = hard_ns;
+    int64_t watch_ns = b->job->watch ? jl_now_ns() : INT64_MAX;
     if (b->enough) b->enough(b, jl_now_ns(), &next_ns);
     for (;;) {
         int64_t until_ns = next_ns < hard_ns ? next_ns : hard_ns;
+        if (watch_ns < until_ns) until_ns = watch_ns;
         int rc = jl_child_receive(&b->child, until_ns, type, answer, err);
         if (rc != JL_ERR_TIMEOUT) return rc;
         if (b->interrupted && *b->interrupted)
             return jl_fail(err, JL_ERR_INTERRUPTED, "interrupted");
         int64_t now_ns = jl_now_ns();
+        if (now_ns >= watch_ns) {
+            b->job->watch(b->job->watch_ctx);
+            watch_ns = now_ns + JL_NS_PER_S / 2;
+        }
         if (now_ns >= hard_ns)
             return jl_fail(err, JL_ERR_TIMEOUT, "no answer to '%s' within %.3g s", type,
                            (double)(limit_ns + b->rules->timeout_ns) * 1e-9);

@@ -236,6 +236,10 @@ const char *jl_plan_model_path(const jl_plan_model *m, const jl_configuration *c
         *reason = m->bf16 ? NULL : m->bf16_reason;
         return m->bf16;
     }
+    if (c->precision == JL_PRECISION_INT8) {
+        *reason = m->int8 ? NULL : m->int8_reason;
+        return m->int8;
+    }
     return m->onnx;
 }
 

@@ -26,11 +26,11 @@ typedef struct jl_plan_batch {
 typedef struct jl_plan_model {
     const char *name, *onnx, *torch; /* onnx: path, NULL for a zoo model until prepared */
     bool zoo;
-    bool needs_onnx, needs_weights, needs_fp16, needs_bf16;
-    const char *uid, *family, *weights, *fp16, *bf16; /* after preparation */
+    bool needs_onnx, needs_weights, needs_fp16, needs_bf16, needs_int8;
+    const char *uid, *family, *weights, *fp16, *bf16, *int8; /* after preparation */
     const char *items_are;
     const char *reason; /* why it cannot be measured (outcome invalid), or NULL */
-    const char *fp16_reason, *bf16_reason;
+    const char *fp16_reason, *bf16_reason, *int8_reason;
     int64_t bytes, parameters, opset;
     jl_plan_batch *batches; /* as the spec has them */
     jl_id id;

@@ -11,10 +11,12 @@
 #include <unistd.h>
 #include <xxhash.h>
 
+#include "base/cpu.h"
 #include "base/paths.h"
 #include "jouleline/convert.h"
 #include "jouleline/cost.h"
 #include "jouleline/model.h"
+#include "jouleline/quantize.h"
 #include "jouleline/zoo.h"
 #include "runtime/inputs.h"
 #include "study/plan.h"
@@ -142,6 +144,27 @@ static int word_specs(const jl_study_spec *spec, jl_arena *arena, jl_input_spec 
     return 0;
 }
 
+static int make_values(const jl_plan *p, const jl_model *model, int64_t batch, uint64_t seed,
+                       jl_inputs *inputs, jl_error *err)
+{
+    const jl_study_spec *spec = p->spec;
+    jl_arena *arena = jl_arena_new();
+    jl_input_spec *specs;
+    size_t count;
+    if (!arena) return jl_fail(err, JL_ERR_MEMORY, "no memory for the inputs");
+    int rc = model ? port_specs(model, arena, &specs, &count, err)
+                   : word_specs(spec, arena, &specs, &count, err);
+    jl_input_words words = {.shapes = spec->shapes,
+                            .fills = spec->fills,
+                            .files = spec->inputs,
+                            .shape_count = spec->shape_count,
+                            .fill_count = spec->fill_count,
+                            .file_count = spec->input_count};
+    if (!rc) rc = jl_inputs_make(specs, count, &words, batch, seed, inputs, err);
+    jl_arena_free(arena);
+    return rc;
+}
+
 static void add_notes(json_t *notes, const jl_inputs *inputs)
 {
     for (size_t i = 0; i < inputs->note_count; i++) {
@@ -174,22 +197,8 @@ static void hash_inputs(const jl_inputs *inputs, char hex[33])
 static int make_inputs(const prepare_arg *a, const jl_model *model, size_t b, json_t *out,
                        json_t *notes, jl_inputs *inputs, jl_error *err)
 {
-    const jl_study_spec *spec = a->plan->spec;
-    int64_t batch = a->model->batches[b].batch;
-    jl_arena *arena = jl_arena_new();
-    jl_input_spec *specs;
-    size_t count;
-    if (!arena) return jl_fail(err, JL_ERR_MEMORY, "no memory for the inputs");
-    int rc = model ? port_specs(model, arena, &specs, &count, err)
-                   : word_specs(spec, arena, &specs, &count, err);
-    jl_input_words words = {.shapes = spec->shapes,
-                            .fills = spec->fills,
-                            .files = spec->inputs,
-                            .shape_count = spec->shape_count,
-                            .fill_count = spec->fill_count,
-                            .file_count = spec->input_count};
-    if (!rc) rc = jl_inputs_make(specs, count, &words, batch, spec->seed, inputs, err);
-    jl_arena_free(arena);
+    int rc =
+        make_values(a->plan, model, a->model->batches[b].batch, a->plan->spec->seed, inputs, err);
     if (rc) return rc;
     char hex[33];
     hash_inputs(inputs, hex);
@@ -197,6 +206,48 @@ static int make_inputs(const prepare_arg *a, const jl_model *model, size_t b, js
     const char *path = text_or(out, "inputs_path", "%s/inputs-%s.safetensors", a->scratch, hex);
     add_notes(notes, inputs);
     return there(path) ? 0 : jl_tensors_write(path, inputs->tensors, inputs->count, err);
+}
+
+/* --- INT8 --- */
+
+/* Calibration inputs: their seeds are not the study's, so that nothing measured was calibrated
+ * with. */
+enum { CALIBRATION_CALLS = 32, CALIBRATION_SEED = 0x43414C49 };
+
+typedef struct sampling {
+    const jl_plan *plan;
+    const jl_model *model;
+    jl_inputs inputs;
+} sampling;
+
+static int sample(void *ctx, size_t i, jl_tensor *tensors, jl_error *err)
+{
+    sampling *s = ctx;
+    jl_inputs_free(&s->inputs);
+    s->inputs = (jl_inputs){0};
+    int rc = make_values(s->plan, s->model, 1, CALIBRATION_SEED + i, &s->inputs, err);
+    if (!rc) memcpy(tensors, s->inputs.tensors, s->inputs.count * sizeof *tensors);
+    return rc;
+}
+
+static void quantize(const prepare_arg *a, json_t *out, const char *onnx, const jl_model *model)
+{
+    bool reduce = !jl_cpu_has_vnni();
+    sampling s = {.plan = a->plan, .model = model};
+    size_t inputs;
+    jl_model_inputs(model, &inputs);
+    const char *path = text_or(out, "int8", "%s/%s.int8%s.onnx", a->cache,
+                               jl_json_text(out, "uid", "model"), reduce ? "r" : "");
+    jl_samples samples = {.count = CALIBRATION_CALLS, .inputs = inputs, .get = sample, .ctx = &s};
+    jl_quantize_options o = {
+        .calibration = JL_CALIBRATE_MINMAX, .reduce_range = reduce, .scratch = a->scratch};
+    jl_quantize_summary summary;
+    jl_error e = {0};
+    bool done = there(path) || jl_quantize(onnx, path, &samples, &o, &summary, &e) == 0;
+    jl_inputs_free(&s.inputs);
+    if (done) return;
+    json_object_del(out, "int8");
+    text_or(out, "int8_reason", "quantising to int8: %s", e.msg);
 }
 
 /* --- cost --- */
@@ -285,6 +336,7 @@ static int describe(const prepare_arg *a, json_t *out, jl_error *err)
             add_costs(a, opened, &inputs, m->batches[b].batch, entry);
         jl_inputs_free(&inputs);
     }
+    if (!rc && onnx && m->needs_int8) quantize(a, out, onnx, model);
     jl_model_close(model);
     if (!rc && onnx && m->needs_fp16) convert(a, out, onnx, false);
     if (!rc && onnx && m->needs_bf16) convert(a, out, onnx, true);
@@ -337,6 +389,8 @@ static void take(jl_plan *p, const json_t *from, jl_plan_model *m, const jl_stud
     m->weights = keep(p, from, "weights");
     m->fp16 = keep(p, from, "fp16");
     m->bf16 = keep(p, from, "bf16");
+    m->int8 = keep(p, from, "int8");
+    m->int8_reason = keep(p, from, "int8_reason");
     m->fp16_reason = keep(p, from, "fp16_reason");
     m->bf16_reason = keep(p, from, "bf16_reason");
     m->opset = jl_json_whole(from, "opset", JL_ABSENT);
@@ -364,7 +418,9 @@ static void find_needs(const jl_plan *p, jl_plan_model *m)
             continue;
         }
         m->needs_onnx = true;
-        if (strcmp(c->runtime, "ort") != 0 || jl_configuration_option(c, "convert")) continue;
+        if (jl_configuration_option(c, "convert")) continue;
+        m->needs_int8 |= c->precision == JL_PRECISION_INT8;
+        if (strcmp(c->runtime, "ort") != 0) continue;
         m->needs_fp16 |= c->precision == JL_PRECISION_FP16;
         m->needs_bf16 |= c->precision == JL_PRECISION_BF16;
     }

@@ -42,7 +42,8 @@ typedef struct study {
     jl_metering *metering;
     jl_id *meter_ids;
     jl_id host, boot, id, round;
-    jl_idle **waking; /* one a configuration: this round's, shared along a device */
+    const char *watched_uuid; /* of the run under way */
+    jl_idle **waking;         /* one a configuration: this round's, shared along a device */
     int64_t deadline_ns, round_began_ns, longest_round_ns;
     size_t runs_planned, runs_done;
 } study;
@@ -230,7 +231,15 @@ static int start_nurseries(study *s, jl_error *err)
 
 /* --- one run --- */
 
-static void job_of(const study *s, const jl_plan_cell *c, const char *output, jl_bench_job *j)
+static void watch(void *ctx)
+{
+    const study *s = ctx;
+    char line[160];
+    jl_metering_words(s->metering, s->watched_uuid, line, sizeof line);
+    if (*line) s->events->watch(s->events->ctx, line);
+}
+
+static void job_of(study *s, const jl_plan_cell *c, const char *output, jl_bench_job *j)
 {
     const jl_plan_model *m = &s->plan.models[c->model];
     const jl_plan_batch *b = &m->batches[c->batch];
@@ -258,7 +267,10 @@ static void job_of(const study *s, const jl_plan_cell *c, const char *output, jl
         .metering = s->metering,
         .waking = s->waking[c->configuration],
         .device_uuid = conf->device.uuid,
+        .watch = s->metering && s->events && s->events->watch ? watch : NULL,
+        .watch_ctx = s,
     };
+    s->watched_uuid = conf->device.uuid;
 }
 
 /* What is known before a worker starts. */
@@ -601,6 +613,24 @@ static int make_scratch(jl_path *scratch, jl_error *err)
         return rc;
     }
     return 0;
+}
+
+int jl_study_check(const jl_study_spec *spec, jl_study_size *size, jl_error *err)
+{
+    jl_arena *arena = jl_arena_new();
+    jl_plan p;
+    int rc = arena ? jl_plan_new(spec, arena, &p, err)
+                   : jl_fail(err, JL_ERR_MEMORY, "no memory for a study");
+    if (!rc) {
+        *size = (jl_study_size){.cells = p.cell_count,
+                                .models = p.model_count,
+                                .configurations = p.configuration_count};
+        size->runs = p.cell_count * (size_t)spec->rounds;
+        size->least_ns = (int64_t)size->runs * spec->min_time_ns;
+        size->most_ns = (int64_t)size->runs * (spec->max_time_ns + spec->warmup_ns + spec->soak_ns);
+    }
+    jl_arena_free(arena);
+    return rc;
 }
 
 int jl_study_run(const jl_study_spec *spec, jl_store *store, const jl_study_events *events,
