@@ -45,7 +45,7 @@ static void file_probe(const jl_meter_options *options, jl_meter_probe *out)
 {
     double watts;
     const char *path = options->args ? options->args : "watts.txt";
-    out->works = read_watts(path, &watts);
+    *out = (jl_meter_probe){.works = read_watts(path, &watts)};
     snprintf(out->what, sizeof out->what, "%s %.400s", out->works ? "watts from" : "no watts in",
              path);
     if (!out->works) snprintf(out->fix, sizeof out->fix, "echo 42 >%s", path);

@@ -120,7 +120,7 @@ typedef struct jl_meter_vtable {
     const char *name;    /* "nvml", as in --meter nvml */
     const char *summary; /* one line */
     bool opt_in;         /* used only when named */
-    void (*probe)(const jl_meter_options *options, jl_meter_probe *out);
+    void (*probe)(const jl_meter_options *options, jl_meter_probe *out); /* fills in all of out */
     int (*open)(const jl_meter_options *options, void **ctx, jl_error *err);
     const jl_meter_domain *(*domains)(void *ctx, size_t *count);
     /* Read the wanted quantities of one domain; what the domain does not offer is left out of

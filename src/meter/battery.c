@@ -111,6 +111,7 @@ static int battery_read(void *ctx, size_t domain, uint32_t want, jl_meter_readin
 
 static void battery_probe(const jl_meter_options *options, jl_meter_probe *out)
 {
+    *out = (jl_meter_probe){0};
     char folder[512];
     jl_error err = {0};
     out->works = !find(options->root, folder, sizeof folder, &err);

@@ -255,6 +255,7 @@ static int command_read(void *ctx, size_t domain, uint32_t want, jl_meter_readin
 
 static void command_probe(const jl_meter_options *options, jl_meter_probe *out)
 {
+    *out = (jl_meter_probe){0};
     out->works = true;
     if (options->args && options->args[0]) {
         jl_error err = {0};

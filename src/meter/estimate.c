@@ -15,6 +15,7 @@ typedef struct estimate {
 
 static void estimate_probe(const jl_meter_options *options, jl_meter_probe *out)
 {
+    *out = (jl_meter_probe){0};
     (void)options;
     out->works = true;
     snprintf(out->what, sizeof out->what,

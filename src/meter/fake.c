@@ -17,6 +17,7 @@ typedef struct fake {
 
 static void fake_probe(const jl_meter_options *options, jl_meter_probe *out)
 {
+    *out = (jl_meter_probe){0};
     out->works = options->fake_device_fd > 0;
     snprintf(out->what, sizeof out->what, "%s",
              out->works ? "the simulated device of the fake runtime"

@@ -260,6 +260,7 @@ static int hwmon_read(void *ctx, size_t domain, uint32_t want, jl_meter_reading 
 
 static void hwmon_probe(const jl_meter_options *options, jl_meter_probe *out)
 {
+    *out = (jl_meter_probe){0};
     void *ctx;
     jl_error err = {0};
     if (hwmon_open(options, &ctx, &err)) {

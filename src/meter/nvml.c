@@ -411,6 +411,7 @@ static int nvml_read(void *ctx, size_t domain, uint32_t want, jl_meter_reading *
 
 static void nvml_probe(const jl_meter_options *options, jl_meter_probe *out)
 {
+    *out = (jl_meter_probe){0};
     void *ctx;
     jl_error err = {0};
     if (nvml_open(options, &ctx, &err)) {

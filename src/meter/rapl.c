@@ -136,8 +136,8 @@ static void add_zone(rapl *r, const char *root, const char *folder)
                            .tick_s = 0.001,
                            .gain_rel = 0.05};
     const char *of = second && kind != JL_DOMAIN_PACKAGE ? parent_name : "";
-    snprintf(d->id, sizeof d->id, "rapl:%s%s%s", of, of[0] ? "/" : "", name);
-    snprintf(d->label, sizeof d->label, "CPU %s%s%s", of, of[0] ? "/" : "", name);
+    snprintf(d->id, sizeof d->id, "rapl:%.40s%s%.40s", of, of[0] ? "/" : "", name);
+    snprintf(d->label, sizeof d->label, "CPU %.40s%s%.40s", of, of[0] ? "/" : "", name);
     z.last_ns = r->clock->now_ns(r->clock->ctx);
     r->zone[r->count++] = z;
 }
@@ -198,6 +198,7 @@ static int rapl_read(void *ctx, size_t domain, uint32_t want, jl_meter_reading *
 
 static void rapl_probe(const jl_meter_options *options, jl_meter_probe *out)
 {
+    *out = (jl_meter_probe){0};
     void *ctx;
     if (rapl_open(options, &ctx, NULL)) {
         explain(options->root, out);

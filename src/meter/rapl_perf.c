@@ -208,6 +208,7 @@ static int perf_read(void *ctx, size_t domain, uint32_t want, jl_meter_reading *
 
 static void perf_probe(const jl_meter_options *options, jl_meter_probe *out)
 {
+    *out = (jl_meter_probe){0};
     void *ctx;
     if (perf_open(options, &ctx, NULL)) {
         explain(options->root, out);
