@@ -11,14 +11,20 @@ static int no_memory(jl_error *err)
     return jl_fail(err, JL_ERR_MEMORY, "out of memory while inferring shapes");
 }
 
-enum { OPEN_DIM = -1 }; /* how Paddle's exporter writes a dimension without value */
+/* How Paddle's exporters write a dimension without value: -1, or a name that names nothing. */
+enum { OPEN_DIM = -1 };
+
+static bool has_name(const onnx_dim *dim)
+{
+    return dim->has_param && dim->param.n && !jl_str_is(dim->param, "?");
+}
 
 /* A dimension without value or name becomes a symbol when it is an input's, since the user can
  * give it; elsewhere it is unknown. */
 static int declared_dim(jl_shapes *s, const onnx_dim *dim, jl_str value, size_t axis, bool is_input,
                         jl_dim *out, jl_error *err)
 {
-    if (dim->has_param && dim->param.n) {
+    if (has_name(dim)) {
         *out = jl_dim_symbol(s->dims, dim->param);
     } else if (dim->has_value && dim->value != OPEN_DIM) {
         if (dim->value < 0 && !is_input) {

@@ -17,6 +17,7 @@ static const char *const providers[] = {"cpu", NULL};
 static const jl_runtime_option options[] = {
     {"threads", "threads of all streams together; matched default: physical cores"},
     {"hint", "latency (default) or throughput"},
+    {"shapes", "fixed to those of the inputs (matched default), or as in the model: fixed, model"},
     {"streams", "calls that run side by side; default: the calls in flight"},
     {"lib", "path of another libopenvino_c.so"},
     {"property.", "a property of the CPU device, by OpenVINO's name"},
@@ -161,6 +162,15 @@ static int fix_shapes(openvino *o, const ov_model *model, const jl_load_request 
     return rc;
 }
 
+static int choose_shapes(openvino *o, jl_error *err)
+{
+    const char *shapes = jl_configuration_option(&o->configuration, "shapes");
+    if (shapes && strcmp(shapes, "fixed") != 0 && strcmp(shapes, "model") != 0)
+        return jl_fail(err, JL_ERR_USAGE, "+shapes=%s is neither fixed nor model", shapes);
+    o->fixed_shapes = shapes ? !strcmp(shapes, "fixed") : o->matched;
+    return 0;
+}
+
 static int openvino_load(void *ctx, const jl_load_request *r, jl_error *err)
 {
     openvino *o = ctx;
@@ -172,12 +182,13 @@ static int openvino_load(void *ctx, const jl_load_request *r, jl_error *err)
                        o->configuration.device);
     if (r->in_flight > MAX_IN_FLIGHT)
         return jl_fail(err, JL_ERR_UNSUPPORTED, "more than %d calls in flight", MAX_IN_FLIGHT);
-    int rc = openvino_check(&o->library, a->core_create(&o->core), err, "start");
+    int rc = choose_shapes(o, err);
+    if (!rc) rc = openvino_check(&o->library, a->core_create(&o->core), err, "start");
     if (!rc) rc = set_properties(o, r->in_flight < 1 ? 1 : r->in_flight, err);
     if (!rc) rc = read_model(o, r, &model, err);
     if (rc) return rc;
     rc = openvino_make_inputs(o, model, r, err);
-    if (!rc && o->matched) rc = fix_shapes(o, model, r, err);
+    if (!rc && o->fixed_shapes) rc = fix_shapes(o, model, r, err);
     if (!rc)
         rc = openvino_check(&o->library,
                             a->core_compile_model(o->core, model, "CPU", 0, &o->compiled), err,
@@ -228,7 +239,7 @@ static int openvino_describe(void *ctx, const jl_facts *f, jl_error *err)
     f->add(f->ctx, "device", name);
     f->add(f->ctx, "regime", o->matched ? "matched" : "native");
     f->add(f->ctx, "placement", o->placement == JL_IO_HOST ? "host" : "device");
-    f->add(f->ctx, "shapes", o->matched ? "fixed" : "as in the model");
+    f->add(f->ctx, "shapes", o->fixed_shapes ? "fixed" : "as in the model");
     /* What the library made of it, read back. */
     add_property(o, f, "threads", "INFERENCE_NUM_THREADS");
     add_property(o, f, "streams", "NUM_STREAMS");

@@ -14,7 +14,7 @@ typedef struct openvino_library {
 
 typedef struct openvino {
     jl_configuration configuration;
-    bool matched;
+    bool matched, fixed_shapes;
     jl_placement placement; /* as asked for: a processor computes where its inputs are */
     openvino_library library;
     ov_core *core;

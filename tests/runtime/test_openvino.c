@@ -101,6 +101,26 @@ static void every_precision_that_the_processor_has_runs(void **state)
     }
 }
 
+static void shapes_are_fixed_or_left_as_in_the_model(void **state)
+{
+    (void)state;
+    static const char *const texts[][2] = {{"openvino-cpu/fp32", "fixed"},
+                                           {"openvino-cpu/native", "as in the model"},
+                                           {"openvino-cpu/fp32+shapes=model", "as in the model"}};
+    for (size_t i = 0; i < 3; i++) {
+        session s;
+        jl_error err = {0};
+        jl_tensor in = input();
+        fact_list f;
+        if (session_load(&s, texts[i][0], relu, &in, 1, 1, &err)) fail_msg("%s", err.msg);
+        assert_int_equal(s.runtime->infer(s.ctx, &err), 0);
+        check_relu(&s);
+        assert_int_equal(session_facts(&s, &f, &err), 0);
+        assert_string_equal(fact(&f, "shapes"), texts[i][1]);
+        session_close(&s);
+    }
+}
+
 static void several_inputs_and_outputs_go_by_name(void **state)
 {
     (void)state;
@@ -148,6 +168,7 @@ static void failures_keep_the_words_of_the_runtime(void **state)
         {"openvino-cpu/fp32+lib=/nowhere.so", relu, "JOULELINE_OPENVINO", JL_ERR_MISSING},
         {"openvino-cpu/fp32+lib=/lib/x86_64-linux-gnu/libm.so.6", relu, "ov_", JL_ERR_MISSING},
         {"openvino-cpu/fp32+hint=fast", relu, "+hint=fast", JL_ERR_USAGE},
+        {"openvino-cpu/fp32+shapes=some", relu, "+shapes=some", JL_ERR_USAGE},
         {"openvino-cpu/fp32+property.NO_SUCH=1", relu, "NO_SUCH", JL_ERR_USAGE},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -206,6 +227,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_precision_that_the_processor_has_runs),
+        cmocka_unit_test(shapes_are_fixed_or_left_as_in_the_model),
         cmocka_unit_test(several_inputs_and_outputs_go_by_name),
         cmocka_unit_test(failures_keep_the_words_of_the_runtime),
         cmocka_unit_test(calls_in_flight_are_requests),

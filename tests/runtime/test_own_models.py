@@ -18,7 +18,8 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 PROGRAM, TESTDATA = sys.argv[1], pathlib.Path(sys.argv[2])
-CONFIGURATIONS = "ort-cpu/fp32+threads=1,openvino-cpu/fp32+threads=1"
+# OpenVINO 2026.4.1 gets the recogniser wrong once its shapes are fixed; doc/runtimes.md.
+CONFIGURATIONS = "ort-cpu/fp32+threads=1,openvino-cpu/fp32+threads=1+shapes=model"
 QUICK = ["-r", "1", "--min-time", "0.02s", "-w", "0.05s", "--max-time", "0.1s", "--retries", "0",
          "--idle", "0.1s"]
 
