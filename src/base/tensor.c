@@ -11,52 +11,61 @@ int64_t jl_tensor_elements(const jl_tensor *t)
     return n;
 }
 
+/* Data mapped from a file may lie at any address. */
+#define AT(type)                                                                                   \
+    ({                                                                                             \
+        type v_;                                                                                   \
+        memcpy(&v_, p + i * sizeof v_, sizeof v_);                                                 \
+        v_;                                                                                        \
+    })
+
 /* The element at index i as a double, for the types that jl_tensor_cast knows. */
 static bool read_element(const jl_tensor *t, size_t i, double *x)
 {
-    const void *p = t->data;
+    const unsigned char *p = t->data;
     switch (t->dtype) {
     case JL_FLOAT:
-        *x = (double)((const float *)p)[i];
+        *x = (double)AT(float);
         return true;
     case JL_DOUBLE:
-        *x = ((const double *)p)[i];
+        *x = AT(double);
         return true;
     case JL_FLOAT16:
-        *x = (double)jl_float_from_half(((const uint16_t *)p)[i]);
+        *x = (double)jl_float_from_half(AT(uint16_t));
         return true;
     case JL_BFLOAT16:
-        *x = (double)jl_float_from_bf16(((const uint16_t *)p)[i]);
+        *x = (double)jl_float_from_bf16(AT(uint16_t));
         return true;
     case JL_INT8:
-        *x = ((const int8_t *)p)[i];
+        *x = AT(int8_t);
         return true;
     case JL_UINT8:
     case JL_BOOL:
-        *x = ((const uint8_t *)p)[i];
+        *x = AT(uint8_t);
         return true;
     case JL_INT16:
-        *x = ((const int16_t *)p)[i];
+        *x = AT(int16_t);
         return true;
     case JL_UINT16:
-        *x = ((const uint16_t *)p)[i];
+        *x = AT(uint16_t);
         return true;
     case JL_INT32:
-        *x = ((const int32_t *)p)[i];
+        *x = AT(int32_t);
         return true;
     case JL_UINT32:
-        *x = ((const uint32_t *)p)[i];
+        *x = AT(uint32_t);
         return true;
     case JL_INT64:
-        *x = (double)((const int64_t *)p)[i];
+        *x = (double)AT(int64_t);
         return true;
     case JL_UINT64:
-        *x = (double)((const uint64_t *)p)[i];
+        *x = (double)AT(uint64_t);
         return true;
     default:
         return false;
     }
 }
+#undef AT
 
 static int cannot(const jl_tensor *t, jl_dtype to, jl_error *err)
 {

@@ -154,7 +154,7 @@ static void doctor_learns_why_and_how_to_fix(void **state)
 {
     (void)state;
     char root[512];
-    jl_meter_probe p;
+    jl_meter_probe p = {0};
     snprintf(root, sizeof root, "%s/sysfs/container", JL_FIXTURES);
     jl_meter_options options = {.root = root};
     jl_meter_find("rapl")->probe(&options, &p);
