@@ -15,8 +15,13 @@ static size_t characters(const char *s, size_t bytes)
     return n;
 }
 
+static bool breaks_after(char c)
+{
+    return c == '/' || c == '+' || c == ',';
+}
+
 /* Bytes of the first line of `s` when it may be `width` characters wide: up to the last space
- * or after the last of "/+,-=" that fits, or cut hard. */
+ * or after the last of "/+," that fits, or cut hard. */
 static size_t line_bytes(const char *s, size_t width)
 {
     size_t n = 0, seen = 0, good = 0;
@@ -26,13 +31,26 @@ static size_t line_bytes(const char *s, size_t width)
             seen++;
         }
         if (s[n] == ' ' && n) good = n;
-        if (strchr("/+,-=", s[n])) good = n + 1;
+        if (breaks_after(s[n])) good = n + 1;
         n++;
     }
     if (!s[n] || s[n] == ' ') return n;
     while (continues(s[n]))
         n--;
     return good ? good : n;
+}
+
+/* Characters of the longest piece that is only ever cut hard. */
+static size_t longest_piece(const char *s)
+{
+    size_t best = 0, start = 0;
+    for (size_t i = 0; s[i]; i++) {
+        bool last = s[i + 1] == '\0' || s[i + 1] == ' ' || breaks_after(s[i]);
+        size_t w = last ? characters(s + start, i + 1 - start) : 0;
+        if (w > best) best = w;
+        if (last) start = i + 1 + (s[i + 1] == ' ');
+    }
+    return best;
 }
 
 static size_t longest_word(const char *s)
@@ -50,6 +68,7 @@ typedef struct layout {
     const jl_column *columns;
     size_t count;
     size_t widths[JL_MAX_COLUMNS];
+    size_t pieces[JL_MAX_COLUMNS]; /* the narrowest without hard cuts */
 } layout;
 
 /* One row on as many lines as its tallest cell needs. */
@@ -80,22 +99,28 @@ static void put_row(jl_buf *out, const layout *l, const char *const *cells)
     }
 }
 
-/* Takes characters from the widest left-aligned column until the table fits, or none is left
- * that may shrink. */
-static void shrink(layout *l, size_t width)
+static size_t total_width(const layout *l)
 {
     size_t total = GAP * (l->count - 1);
     for (size_t c = 0; c < l->count; c++)
         total += l->widths[c];
-    while (total > width) {
+    return total;
+}
+
+/* Takes characters from the widest left-aligned column until the table fits, or none is left
+ * that may shrink: down to its longest piece, or with `hard` to NARROWEST. */
+static void shrink(layout *l, size_t width, bool hard)
+{
+    for (size_t total = total_width(l); total > width; total--) {
         size_t widest = l->count;
-        for (size_t c = 0; c < l->count; c++)
-            if (!l->columns[c].right && l->widths[c] > NARROWEST &&
+        for (size_t c = 0; c < l->count; c++) {
+            size_t least = hard ? NARROWEST : l->pieces[c];
+            if (!l->columns[c].right && l->widths[c] > least &&
                 (widest == l->count || l->widths[c] > l->widths[widest]))
                 widest = c;
+        }
         if (widest == l->count) return;
         l->widths[widest]--;
-        total--;
     }
 }
 
@@ -107,14 +132,17 @@ void jl_text_table(jl_buf *out, const jl_column *columns, size_t count, const ch
     const char *titles[JL_MAX_COLUMNS];
     for (size_t c = 0; c < count; c++) {
         titles[c] = columns[c].title;
-        l.widths[c] = longest_word(titles[c]);
+        l.widths[c] = l.pieces[c] = longest_word(titles[c]);
         for (size_t r = 0; r < rows; r++) {
             const char *cell = cells[r * count + c];
             size_t w = cell ? characters(cell, strlen(cell)) : 0;
+            size_t piece = cell ? longest_piece(cell) : 0;
             if (w > l.widths[c]) l.widths[c] = w;
+            if (piece > l.pieces[c]) l.pieces[c] = piece;
         }
     }
-    shrink(&l, width);
+    shrink(&l, width, false);
+    shrink(&l, width, true);
     put_row(out, &l, titles);
     for (size_t c = 0; c < count; c++) {
         for (size_t i = 0; i < l.widths[c]; i++)

@@ -24,12 +24,25 @@ static void a_table_is_aligned_and_fits(void **state)
                              "           median\n"
                              "               ms\n"
                              "--------  -------  ---------------------\n"
-                             "resnet50     12.5  ort-cpu/fp32+threads=\n"
-                             "                   4 and many more words\n"
+                             "resnet50     12.5  ort-cpu/fp32+\n"
+                             "                   threads=4 and many\n"
+                             "                   more words\n"
                              "vgg16          1\xc2\xb5\n");
     jl_buf_free(&b);
     jl_text_table(&b, columns, 3, cells, 0, 80);
     assert_non_null(strstr(b.p, "model"));
+    jl_buf_free(&b);
+}
+
+static void names_stay_whole_while_others_can_give_way(void **state)
+{
+    (void)state;
+    static const jl_column columns[] = {{"model", false}, {"configuration", false}};
+    static const char *const cells[] = {"mobilenet_v3_large", "ort-cpu/fp32+threads=2"};
+    jl_buf b = {0};
+    jl_text_table(&b, columns, 2, cells, 1, 34);
+    assert_non_null(strstr(b.p, "mobilenet_v3_large  ort-cpu/fp32+\n"
+                                "                    threads=2\n"));
     jl_buf_free(&b);
 }
 
@@ -96,6 +109,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_table_is_aligned_and_fits),
+        cmocka_unit_test(names_stay_whole_while_others_can_give_way),
         cmocka_unit_test(a_word_longer_than_its_column_is_cut),
         cmocka_unit_test(progress_prints_plain_lines_off_a_terminal_and_none_when_quiet),
         cmocka_unit_test(durations_read_well),
