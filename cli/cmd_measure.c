@@ -19,7 +19,6 @@ typedef struct measure_settings {
     int64_t rounds, idle_ns;
     jl_words meters;
     int output;
-    bool quiet;
 } measure_settings;
 
 static const jl_option measure_options[] = {
@@ -47,7 +46,6 @@ static const jl_option measure_options[] = {
      .help = "a meter to use instead of all that work; may be given again",
      .offset = offsetof(measure_settings, meters)},
     JL_OPTION_OUTPUT(measure_settings, output, "table|json"),
-    JL_OPTION_QUIET(measure_settings, quiet),
     {0},
 };
 

@@ -255,6 +255,59 @@ static void slowdown_and_clock_changes_disturb_but_a_power_cap_does_not(void **s
     assert_non_null(strstr(c.why, "clock changed"));
 }
 
+/* 50 W, and 250 W from 1.03 s to 1.97 s. */
+static double true_energy_j(double t)
+{
+    return 50 * t + 200 * fmin(fmax(t - 1.03, 0), 0.94);
+}
+
+static void a_stretch_of_time_is_cut_out_of_the_ticks_around_it(void **state)
+{
+    (void)state;
+    const int64_t from = INT64_C(1030000000), to = INT64_C(1970000000);
+    jl_idle idle = {.valid = true, .power_w = 50, .power_se_w = 0.1};
+    jl_span s;
+    make();
+    for (int i = 0; i < TICKS; i++)
+        ticks[i].at.energy_j = true_energy_j(0.1 * i);
+    jl_span_estimate(&board, ticks, TICKS, from, to, &idle, &s);
+    assert_true(s.valid && s.method == JL_METHOD_COUNTER_TICKS);
+    assert_true(fabs(s.energy_j - 235) < 1e-6 && fabs(s.net_j - 188) < 1e-6);
+    assert_true(s.se_j > 0 && s.se_j < 1 && !s.indistinct);
+    jl_span_estimate(&board, ticks, TICKS, from, to, NULL, &s);
+    assert_true(s.valid && isnan(s.net_j));
+    assert_true(fabs(s.energy_j - 235) < 10 && s.se_j > 1);
+    jl_span_estimate(&board, ticks, TICKS, to, from, &idle, &s);
+    assert_false(s.valid);
+    jl_span_estimate(&board, ticks, 15, from, to, &idle, &s); /* no tick after the end */
+    assert_false(s.valid);
+    assert_true(isnan(s.energy_j));
+    assert_string_not_equal(s.reason, "");
+    idle.power_w = 250;
+    jl_span_estimate(&board, ticks, TICKS, from, to, &idle, &s);
+    assert_true(!s.valid || s.indistinct);
+}
+
+static void a_stretch_by_power_readings_counts_what_the_sensor_still_shows(void **state)
+{
+    (void)state;
+    /* every 100 ms the mean power of the last 500 ms */
+    static const jl_meter_domain slow = {
+        .id = "sim:1", .has_power = true, .tick_s = 0.1, .power_average_s = 0.5};
+    jl_idle idle = {.valid = true, .power_w = 50, .power_se_w = 0.1};
+    jl_span s;
+    make();
+    for (int i = 0; i < TICKS; i++) {
+        ticks[i].at.valid = JL_READ_POWER;
+        ticks[i].at.power_w = (true_energy_j(0.1 * i) - true_energy_j(0.1 * i - 0.5)) / 0.5;
+    }
+    jl_span_estimate(&slow, ticks, TICKS, INT64_C(1030000000), INT64_C(1970000000), &idle, &s);
+    assert_true(s.valid && s.method == JL_METHOD_POWER_INTEGRAL);
+    assert_true(fabs(s.energy_j / 235 - 1) < 0.03);
+    jl_span_estimate(&slow, ticks, TICKS, INT64_C(1030000000), INT64_C(1080000000), &idle, &s);
+    assert_false(s.valid);
+}
+
 static void sums_of_domains_need_every_part(void **state)
 {
     (void)state;
@@ -284,6 +337,8 @@ int main(void)
         cmocka_unit_test(idle_power_has_an_error_and_needs_ticks),
         cmocka_unit_test(settling_compares_the_last_two_tick_powers),
         cmocka_unit_test(slowdown_and_clock_changes_disturb_but_a_power_cap_does_not),
+        cmocka_unit_test(a_stretch_of_time_is_cut_out_of_the_ticks_around_it),
+        cmocka_unit_test(a_stretch_by_power_readings_counts_what_the_sensor_still_shows),
         cmocka_unit_test(sums_of_domains_need_every_part),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
