@@ -99,7 +99,7 @@ void jl_condition_of(const jl_tick *ticks, size_t count, int64_t from_ns, int64_
             out->temperature_c = fmax(out->temperature_c, r->temperature_c);
         if (r->valid & JL_READ_POWER_LIMIT) out->power_limit_w = r->power_limit_w;
     }
-    if (read) out->power_cap_share = capped / read;
+    if (read > 0) out->power_cap_share = capped / read;
     out->power_capped = capped > 0;
     char words[120];
     if (reasons & JL_THROTTLE_DISTURBS)
@@ -114,7 +114,7 @@ void jl_condition_of(const jl_tick *ticks, size_t count, int64_t from_ns, int64_
     out->sm_clock_mhz = sm.median;
     out->mem_clock_mhz = mem.median;
     /* under a steady power cap the clock moves all the time; that is the operating point */
-    bool steady_cap = read && capped == read;
+    bool steady_cap = read > 0 && capped == read;
     if (!steady_cap && sm.high - sm.low > CLOCK_CHANGE_REL * sm.median) {
         snprintf(words, sizeof words, "clock changed from %.0f to %.0f MHz", sm.low, sm.high);
         say(out, words);
@@ -166,7 +166,7 @@ static bool idle_by_power(const jl_meter_domain *d, const jl_tick *ticks, size_t
         if (!(ticks[i].at.valid & JL_READ_POWER) || ticks[i].hi_ns > to_ns) continue;
         if (ticks[i].lo_ns - (int64_t)(average_s * 1e9) < from_ns) continue;
         double off = ticks[i].at.power_w - mean;
-        if (!count) first_ns = ticks[i].hi_ns;
+        if (count < 1) first_ns = ticks[i].hi_ns;
         last_ns = ticks[i].hi_ns;
         count++;
         mean += off / count;

@@ -29,7 +29,7 @@ static void gather(const jl_window_job *job, int64_t lag_ns, mean *m)
                 *(seen++ < split ? &m->first_half : &m->second_half) += r->power_w;
                 continue;
             }
-            if (!m->n) {
+            if (m->n < 1) {
                 m->from_ns = from_ns;
                 m->shown_first_ns = at_ns;
             }
