@@ -39,7 +39,7 @@ typedef struct jl_node_cost {
     int64_t times; /* executions: 1, or the iterations of the loop that it stands in */
     bool known;    /* false: an operator without a rule, or sizes that depend on values */
     bool folded;   /* depends on no input */
-    bool counted;  /* false in the cheaper branch of an If */
+    bool counted;  /* false in the branch of an If that is not taken, or the cheaper one */
 } jl_node_cost;
 
 /* An operator type and the sum over its nodes. */
@@ -60,7 +60,8 @@ typedef struct jl_cost {
     const jl_node_cost *nodes; /* in the order of execution */
     size_t n_ops;
     const jl_op_cost *ops; /* by FLOP, the largest first */
-    size_t n_unknown;      /* nodes that are not known */
+    size_t n_unknown;      /* counted nodes that are not known */
+    size_t undecided;      /* If nodes whose condition is not known: the dearer branch counts */
     size_t n_notes;
     const char *const *notes; /* sentences: what is not known and why */
     struct jl_arena *arena;

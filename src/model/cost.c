@@ -4,8 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "base/map.h"
-
 int cost_no_memory(const cost_plan *p)
 {
     return jl_fail(p->err, JL_ERR_MEMORY, "out of memory while computing costs");
@@ -178,169 +176,6 @@ static int work_of_node(cost_plan *p, uint32_t node)
     return 0;
 }
 
-/* Sub-graphs --------------------------------------------------------------------------------------
- */
-
-static bool add_numbers(jl_cost_numbers *sum, const jl_cost_numbers *x, int64_t times)
-{
-    const int64_t from[] = {x->macs, x->flop, x->weight_bytes, x->activation_bytes,
-                            x->fused_activation_bytes};
-    int64_t *to[] = {&sum->macs, &sum->flop, &sum->weight_bytes, &sum->activation_bytes,
-                     &sum->fused_activation_bytes};
-    for (size_t i = 0; i < sizeof from / sizeof *from; i++) {
-        int64_t part;
-        if (__builtin_mul_overflow(from[i], times, &part) ||
-            __builtin_add_overflow(*to[i], part, to[i]))
-            return false;
-    }
-    sum->parameters += x->parameters;
-    return true;
-}
-
-/* Iterations of a Loop, Scan or SequenceMap; 0 when not known. */
-static int64_t iterations(const cost_plan *p, const jl_node *n)
-{
-    jl_str op = n->onnx->op_type;
-    const jl_info *first =
-        n->n_inputs && n->inputs[0] != JL_NONE ? &p->sizes.shapes->values[n->inputs[0]] : NULL;
-    int64_t k = 0;
-    if (jl_str_is(op, "If") || jl_node_is_call(p->g, n)) return 1;
-    if (jl_str_is(op, "SequenceMap")) return first && first->length > 0 ? first->length : 0;
-    if (jl_str_is(op, "Loop")) {
-        bool known = first && first->elems && first->n_elems == 1 &&
-                     first->elems[0].kind == JL_ELEM_RATIO && first->elems[0].den == 1;
-        if (!known || !jl_dim_eval(p->sizes.shapes->dims, first->elems[0].num, &k, NULL)) return 0;
-        return k > 0 ? k : 0;
-    }
-    int64_t scans = onnx_attribute_i(n->onnx, "num_scan_inputs", 1);
-    const onnx_attribute *axes = onnx_find_attribute(n->onnx, "scan_input_axes");
-    cost_shape shape;
-    if (scans < 1 || scans > n->n_inputs) return 0;
-    if (!cost_shape_of(&p->sizes, n->inputs[n->n_inputs - (uint32_t)scans], &shape)) return 0;
-    int64_t axis = axes && axes->ints.n ? axes->ints.p[0] : 0;
-    if (axis < 0) axis += shape.rank;
-    return axis >= 0 && axis < shape.rank ? shape.dims[axis] : 0;
-}
-
-static int list_scope(cost_plan *p, uint32_t scope, int64_t times, bool counted, jl_node_cost *list,
-                      size_t *n_list, jl_cost_numbers *sum);
-
-static void discount(jl_node_cost *list, size_t from, size_t to)
-{
-    for (size_t i = from; i < to; i++)
-        list[i].counted = false;
-}
-
-/* The bodies of a node: of an If's branches only the dearer counts. */
-static int list_bodies(cost_plan *p, uint32_t node, int64_t times, bool counted, jl_node_cost *list,
-                       size_t *n_list, jl_cost_numbers *sum)
-{
-    const jl_node *n = &p->g->nodes[node];
-    bool is_if = jl_str_is(n->onnx->op_type, "If");
-    int64_t rounds = iterations(p, n), all;
-    char label[JL_LABEL];
-    jl_node_label(p->g, node, label);
-    int rc = 0;
-    if (is_if) rc = cost_note(p, "%s: only the dearer branch counts", label);
-    if (!rounds)
-        rc = cost_note(p, "%s: the number of iterations is not known; its body counts once", label);
-    if (rc) return rc;
-    if (__builtin_mul_overflow(times, rounds ? rounds : 1, &all)) return cost_overflow(p, node);
-    jl_cost_numbers best = {0};
-    size_t best_from = *n_list, best_to = *n_list;
-    for (uint32_t i = 0; i < n->n_scopes; i++) {
-        jl_cost_numbers body = {0};
-        size_t from = *n_list;
-        if ((rc = list_scope(p, n->first_scope + i, all, counted, list, n_list, &body))) return rc;
-        bool dearer = !is_if || body.flop > best.flop || from == best_to;
-        if (is_if && dearer) {
-            if (best_to > best_from) discount(list, best_from, best_to);
-            best_from = from;
-            best_to = *n_list;
-            best = body;
-        } else if (is_if) {
-            discount(list, from, *n_list);
-        } else if (!add_numbers(sum, &body, 1)) {
-            return cost_overflow(p, node);
-        }
-    }
-    return is_if && !add_numbers(sum, &best, 1) ? cost_overflow(p, node) : 0;
-}
-
-static int list_scope(cost_plan *p, uint32_t scope, int64_t times, bool counted, jl_node_cost *list,
-                      size_t *n_list, jl_cost_numbers *sum)
-{
-    const jl_scope *s = &p->g->scopes[scope];
-    for (uint32_t i = 0; i < s->n_nodes; i++) {
-        uint32_t node = s->order[i];
-        jl_node_cost *c = &p->nodes[node];
-        c->times = times;
-        c->counted = counted;
-        list[(*n_list)++] = *c;
-        if (!add_numbers(sum, &c->cost, times)) return cost_overflow(p, node);
-        int rc = p->g->nodes[node].n_scopes
-                     ? list_bodies(p, node, times, counted, list, n_list, sum)
-                     : 0;
-        if (rc) return rc;
-    }
-    return 0;
-}
-
-/* Sums --------------------------------------------------------------------------------------------
- */
-
-static int by_flop(const void *a, const void *b)
-{
-    const jl_op_cost *x = a, *y = b;
-    if (x->cost.flop != y->cost.flop) return x->cost.flop < y->cost.flop ? 1 : -1;
-    int64_t bx = x->cost.weight_bytes + x->cost.activation_bytes;
-    int64_t by = y->cost.weight_bytes + y->cost.activation_bytes;
-    if (bx != by) return bx < by ? 1 : -1;
-    return strcmp(x->op, y->op);
-}
-
-static int sum_by_op(cost_plan *p, const jl_node_cost *list, size_t n)
-{
-    jl_map index = {0};
-    jl_op_cost *ops = jl_arena_array(p->cost->arena, n, sizeof *ops);
-    size_t count = 0;
-    int rc = ops ? 0 : cost_no_memory(p);
-    for (size_t i = 0; i < n && !rc; i++) {
-        uint32_t at = jl_map_get(&index, jl_str_c(list[i].op));
-        if (at == JL_MAP_NONE) {
-            at = (uint32_t)count++;
-            ops[at].op = list[i].op;
-            if (!jl_map_set(&index, jl_str_c(list[i].op), at)) rc = cost_no_memory(p);
-        }
-        ops[at].nodes++;
-        ops[at].unknown += !list[i].known;
-        p->cost->n_unknown += !list[i].known;
-        if (list[i].counted) add_numbers(&ops[at].cost, &list[i].cost, list[i].times);
-    }
-    jl_map_free(&index);
-    if (count) qsort(ops, count, sizeof *ops, by_flop);
-    p->cost->ops = ops;
-    p->cost->n_ops = count;
-    return rc;
-}
-
-static int note_unknown(cost_plan *p)
-{
-    enum { SHOWN = 8 };
-    size_t shown = 0, more = 0;
-    for (size_t i = 0; i < p->cost->n_ops; i++) {
-        const jl_op_cost *o = &p->cost->ops[i];
-        if (o->unknown && shown++ >= SHOWN) more++;
-        if (!o->unknown || shown > SHOWN) continue;
-        const char *why = cost_find((jl_str){0}, jl_str_c(o->op))
-                              ? "sizes not known, not counted"
-                              : "no rule for this operator, not counted";
-        int rc = cost_note(p, "%zu of %zu %s nodes: %s", o->unknown, o->nodes, o->op, why);
-        if (rc) return rc;
-    }
-    return more ? cost_note(p, "and nodes of %zu other operators, not counted", more) : 0;
-}
-
 /* A model of the zoo knows what torchvision calls its parameters. */
 static int zoo_parameters(cost_plan *p)
 {
@@ -375,14 +210,7 @@ static int run(cost_plan *p)
     if (!rc) rc = cost_weights(p);
     if (!rc) rc = cost_traffic(p);
     if (!rc) rc = cost_peak(p, &c->peak_activation_bytes);
-    jl_node_cost *list = jl_arena_array(c->arena, g->n_nodes, sizeof *list);
-    if (!list) return cost_no_memory(p);
-    int64_t parameters = c->total.parameters;
-    if (!rc) rc = list_scope(p, 0, 1, true, list, &c->n_nodes, &c->total);
-    c->total.parameters = parameters;
-    c->nodes = list;
-    if (!rc) rc = sum_by_op(p, list, c->n_nodes);
-    if (!rc) rc = note_unknown(p);
+    if (!rc) rc = cost_list(p);
     if (!rc) rc = zoo_parameters(p);
     int64_t moved = c->total.weight_bytes + c->total.activation_bytes;
     if (!rc && moved > 0) c->intensity_flop_per_byte = (double)c->total.flop / (double)moved;
@@ -409,13 +237,28 @@ static int allocate(cost_plan *p)
     return good ? 0 : cost_no_memory(p);
 }
 
-static int compute(jl_model *m, const jl_cost_options *options, jl_cost **cost, jl_error *err)
+/* Infers again with the numbers that are bound in the place of their symbols. */
+static int infer_bound(const jl_model *m, jl_arena *arena, jl_shapes **shapes, jl_error *err)
+{
+    jl_known_dim *known = jl_arena_array(arena, m->n_symbols, sizeof *known);
+    jl_shapes_options *options = jl_arena_alloc(arena, sizeof *options);
+    if (!known || !options) return jl_fail(err, JL_ERR_MEMORY, "out of memory");
+    *options = (jl_shapes_options){.known = known};
+    for (size_t i = 0; i < m->n_symbols; i++)
+        if (m->bound[i] >= 0)
+            known[options->n_known++] = (jl_known_dim){jl_str_c(m->symbols[i]), m->bound[i]};
+    return jl_shapes_new(m->graph, m->file, arena, options, shapes, err);
+}
+
+/* shapes NULL: inferred for the numbers bound. */
+static int compute(jl_model *m, const jl_cost_options *options, jl_shapes *shapes, jl_cost **cost,
+                   jl_error *err)
 {
     jl_arena *arena = jl_arena_new();
     jl_cost *c = arena ? jl_arena_alloc(arena, sizeof *c) : NULL;
     cost_plan p = {.m = m,
                    .g = m->graph,
-                   .sizes = {m->shapes, m->graph},
+                   .sizes = {shapes, m->graph},
                    .cost = c,
                    .err = err,
                    .precision = options ? options->precision : JL_UNDEFINED};
@@ -424,8 +267,10 @@ static int compute(jl_model *m, const jl_cost_options *options, jl_cost **cost, 
         return cost_no_memory(&p);
     }
     c->arena = arena;
-    int rc = allocate(&p);
+    int rc = shapes ? 0 : infer_bound(m, arena, &p.sizes.shapes, err);
+    if (!rc) rc = allocate(&p);
     if (!rc) rc = run(&p);
+    if (!shapes) jl_shapes_free(p.sizes.shapes);
     if (rc) {
         jl_prefix(err, "%s", m->name);
         jl_cost_free(c);
@@ -442,7 +287,13 @@ int jl_cost_new(jl_model *m, const jl_cost_options *options, jl_cost **cost, jl_
     int64_t before = symbol ? bound_value(m, symbol) : -1;
     int rc = bind_batch(m, symbol, options ? options->batch : 0, err);
     if (!rc) rc = check_bound(m, err);
-    if (!rc) rc = compute(m, options, cost, err);
+    if (!rc) rc = compute(m, options, m->shapes, cost, err);
+    /* Conditions and sizes that no formula follows may be plain numbers at these sizes. */
+    if (!rc && m->n_symbols && ((*cost)->n_unknown || (*cost)->undecided)) {
+        jl_cost_free(*cost);
+        *cost = NULL;
+        rc = compute(m, options, NULL, cost, err);
+    }
     rebind(m, symbol, before);
     return rc;
 }

@@ -17,7 +17,7 @@ typedef struct cost_plan {
     bool *folded;            /* by node number */
     bool *constant;          /* by value number: depends on no input */
     int64_t *bytes;          /* by value number; 0 where sizes are not known */
-    bool *sized; /* by value number */
+    bool *sized;             /* by value number */
     uint32_t *group;         /* by node number: the first node of those fused with it */
     uint32_t *position;      /* by node number: place in the order of its scope */
     const char **notes;
@@ -36,6 +36,8 @@ const onnx_tensor *cost_tensor_of(const cost_plan *p, uint32_t value);
 /* Is it the first time that node i reads the value, counting from input 0? */
 bool cost_first_reading(const jl_node *n, uint32_t input);
 
+/* Nodes in the order of execution, totals, sums by operator, notes on what is not known. */
+int cost_list(cost_plan *p);
 /* Marks what depends on no input. */
 void cost_fold(cost_plan *p);
 /* Parameters by node and in total, weight bytes. */

@@ -11,36 +11,32 @@ static int no_memory(jl_error *err)
     return jl_fail(err, JL_ERR_MEMORY, "out of memory while inferring shapes");
 }
 
-/* How Paddle's exporters write a dimension without value: -1, or a name that names nothing. */
-enum { OPEN_DIM = -1 };
-
-static bool has_name(const onnx_dim *dim)
+static jl_dim known_or_symbol(jl_shapes *s, jl_str symbol)
 {
-    return dim->has_param && dim->param.n && !jl_str_is(dim->param, "?");
+    for (size_t i = 0; i < s->options->n_known; i++)
+        if (jl_str_eq(s->options->known[i].symbol, symbol))
+            return jl_dim_k(s->options->known[i].value);
+    return jl_dim_symbol(s->dims, symbol);
 }
 
 /* A dimension without value or name becomes a symbol when it is an input's, since the user can
- * give it; elsewhere it is unknown. */
+ * give it; elsewhere it is unknown. Exporters also write "?" and -1 for such dimensions. */
 static int declared_dim(jl_shapes *s, const onnx_dim *dim, jl_str value, size_t axis, bool is_input,
                         jl_dim *out, jl_error *err)
 {
-    if (has_name(dim)) {
-        *out = jl_dim_symbol(s->dims, dim->param);
-    } else if (dim->has_value && dim->value != OPEN_DIM) {
-        if (dim->value < 0 && !is_input) {
-            *out = jl_dim_unknown(s->dims);
-            return 0;
-        }
-        if (dim->value < 0)
-            return jl_fail(err, JL_ERR_FORMAT, "'%.*s' has the negative dimension %lld at axis %zu",
-                           JL_FMT(value), (long long)dim->value, axis);
+    if (dim->has_param && dim->param.n && !jl_str_is(dim->param, "?")) {
+        *out = known_or_symbol(s, dim->param);
+    } else if (dim->has_value && dim->value >= 0) {
         *out = jl_dim_k(dim->value);
-    } else if (is_input) {
+    } else if (!is_input) {
+        *out = jl_dim_unknown(s->dims);
+    } else if (dim->has_value && dim->value != -1) {
+        return jl_fail(err, JL_ERR_FORMAT, "'%.*s' has the negative dimension %lld at axis %zu",
+                       JL_FMT(value), (long long)dim->value, axis);
+    } else {
         char *name = jl_arena_printf(s->arena, "%.*s.%zu", JL_FMT(value), axis);
         if (!name) return no_memory(err);
-        *out = jl_dim_symbol(s->dims, jl_str_c(name));
-    } else {
-        *out = jl_dim_unknown(s->dims);
+        *out = known_or_symbol(s, jl_str_c(name));
     }
     return 0;
 }
@@ -187,7 +183,7 @@ static void set_types(op *c, const op_rule *rule)
 
 static int fall_back_on_declared(op *c)
 {
-    for (uint32_t i = 0; i < c->n->n_outputs && !c->s->ignore_declared; i++) {
+    for (uint32_t i = 0; i < c->n->n_outputs && !c->s->options->ignore_declared; i++) {
         jl_info *v = op_out(c, i);
         if (!v || (v->rank >= 0 && v->dtype)) continue;
         const jl_value *value = &c->s->graph->values[c->n->outputs[i]];
@@ -267,6 +263,7 @@ int op_infer_scope(jl_shapes *s, uint32_t scope, jl_error *err)
 int jl_shapes_new(const jl_graph *graph, onnx_file *file, jl_arena *arena,
                   const jl_shapes_options *options, jl_shapes **shapes, jl_error *err)
 {
+    static const jl_shapes_options none;
     jl_shapes *s = jl_arena_alloc(arena, sizeof *s);
     if (!s) return no_memory(err);
     *s = (jl_shapes){.graph = graph,
@@ -275,9 +272,10 @@ int jl_shapes_new(const jl_graph *graph, onnx_file *file, jl_arena *arena,
                      .dims = jl_dims_new(),
                      .values = jl_arena_array(arena, graph->n_values, sizeof *s->values),
                      .known_op = jl_arena_array(arena, graph->n_nodes, sizeof *s->known_op),
+                     .taken = jl_arena_array(arena, graph->n_nodes, sizeof *s->taken),
                      .visits_allowed = 16 * (uint64_t)graph->n_nodes,
-                     .ignore_declared = options && options->ignore_declared};
-    if (!s->dims || !s->values || !s->known_op) {
+                     .options = options ? options : &none};
+    if (!s->dims || !s->values || !s->known_op || !s->taken) {
         jl_shapes_free(s);
         return no_memory(err);
     }

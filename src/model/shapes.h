@@ -37,22 +37,31 @@ typedef struct jl_info {
     int32_t length; /* of a sequence, or -1 */
 } jl_info;
 
+/* A free dimension of the inputs with its value. */
+typedef struct jl_known_dim {
+    jl_str symbol;
+    int64_t value;
+} jl_known_dim;
+
+typedef struct jl_shapes_options {
+    const jl_known_dim *known; /* numbers take the place of these symbols */
+    size_t n_known;
+    /* Do not fall back on the file's own value_infos where an operator is not known. */
+    bool ignore_declared;
+} jl_shapes_options;
+
 typedef struct jl_shapes {
     const jl_graph *graph;
     onnx_file *file; /* for contents; NULL for a model that is not from a file */
     jl_arena *arena;
     jl_dims *dims;
-    jl_info *values;    /* by value number */
-    bool *known_op;     /* by node number: the table has this operator */
+    jl_info *values; /* by value number */
+    bool *known_op;  /* by node number: the table has this operator */
+    uint8_t *taken;  /* by node number: of an If whose condition is known, 1 + the scope's index */
     uint32_t n_unknown; /* nodes whose operator the table does not have */
+    const jl_shapes_options *options;
     uint64_t visits, visits_allowed;
-    bool ignore_declared;
 } jl_shapes;
-
-typedef struct jl_shapes_options {
-    /* Do not fall back on the file's own value_infos where an operator is not known. */
-    bool ignore_declared;
-} jl_shapes_options;
 
 /* Infers every value of every scope. Dimensions of inputs without a name become symbols called
  * "input.axis". JL_ERR_FORMAT or JL_ERR_LIMIT names the node that contradicts its inputs.

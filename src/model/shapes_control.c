@@ -78,19 +78,53 @@ int op_call(op *c)
     return rc;
 }
 
+/* The condition of an If, where it is known. */
+static bool known_condition(op *c, bool *yes)
+{
+    uint32_t n;
+    double x;
+    const jl_elem *e = op_elems(c, 0, &n);
+    if (!e || n != 1 || !elem_number(e[0], &x)) return false;
+    *yes = x != 0;
+    return true;
+}
+
+/* Infers the branches that can run. One that contradicts its inputs cannot: exporters write
+ * branches for shapes that do not occur. Bit 0: the first branch can run, bit 1: the second. */
+static int infer_branches(op *c, uint32_t first, uint32_t second, unsigned *can_run)
+{
+    bool yes;
+    *can_run = 3;
+    if (known_condition(c, &yes)) *can_run = yes ? 1 : 2;
+    jl_error why[2] = {0};
+    int rc = 0;
+    for (unsigned i = 0; i < 2; i++) {
+        if (!(*can_run & 1u << i)) continue;
+        rc = op_infer_scope(c->s, i ? second : first, &why[i]);
+        if (rc && rc != JL_ERR_FORMAT) break;
+        if (rc) *can_run &= ~(1u << i);
+    }
+    if (*can_run && (!rc || rc == JL_ERR_FORMAT)) return 0;
+    if (c->err) *c->err = why[why[0].code ? 0 : 1];
+    return c->err ? c->err->code : rc;
+}
+
 int op_if(op *c)
 {
     uint32_t a, b;
+    unsigned can_run;
     const jl_scope *yes = sub_graph(c, "then_branch", &a), *no = sub_graph(c, "else_branch", &b);
     if (!yes || !no) return op_fail(c, "it needs then_branch and else_branch");
-    int rc = op_infer_scope(c->s, a, c->err);
-    if (!rc) rc = op_infer_scope(c->s, b, c->err);
+    int rc = infer_branches(c, a, b, &can_run);
+    if (rc) return rc;
+    if (can_run != 3)
+        c->s->taken[c->node] = (uint8_t)(1 + (can_run == 1 ? a : b) - c->n->first_scope);
     for (uint32_t i = 0; i < c->n->n_outputs && !rc; i++) {
-        const jl_info *x = scope_output(c, yes, i), *y = scope_output(c, no, i);
+        const jl_info *x = scope_output(c, can_run & 1 ? yes : no, i), *y = scope_output(c, no, i);
         if (!x || !y) return op_fail(c, "a branch has fewer outputs than the node");
         if (!op_out(c, i)) continue;
         *op_out(c, i) = *x;
-        rc = merge(c, op_out(c, i), y);
+        if (can_run == 3) rc = merge(c, op_out(c, i), y);
     }
     return rc;
 }

@@ -15,3 +15,7 @@ add_test(NAME parity.torch_cost
     COMMAND ${JL_PYTHON} ${CMAKE_CURRENT_LIST_DIR}/torch_cost.py /usr/bin/python3
         $<TARGET_FILE:jouleline> ${PROJECT_SOURCE_DIR}/tests/fixtures/zoo_oracle.tsv)
 set_tests_properties(parity.torch_cost PROPERTIES LABELS "parity" TIMEOUT 600)
+
+add_test(NAME parity.onnx_types
+    COMMAND ${JL_PYTHON} ${CMAKE_CURRENT_LIST_DIR}/onnx_types.py $<TARGET_FILE:infer_shapes>)
+set_tests_properties(parity.onnx_types PROPERTIES LABELS "parity" TIMEOUT 300)
