@@ -36,4 +36,7 @@ ln -s "$(cat ort-name)" "$lib/libonnxruntime.so.1"
 ln -s "$(cat ort-name)" "$lib/libonnxruntime.so"
 cp libonnxruntime_providers_shared.so "$lib/"
 rm -rf "$dest/parts"
+# The runtime libtorch, against the torch of this machine's Python.
+"$dest/jouleline/share/jouleline/libtorch/build_libtorch_shim.sh" ||
+    echo "unpack: the runtime libtorch is left out" >&2
 "$dest/jouleline/bin/jouleline" doctor
