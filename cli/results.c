@@ -57,7 +57,7 @@ typedef struct rows {
     jl_summary *summaries[JL_METRIC_COUNT];
     row *items;
     size_t count;
-    bool several_devices, several_in_flight;
+    bool several_devices, several_in_flight, several_rounds, failures;
 } rows;
 
 static void free_rows(rows *r)
@@ -77,6 +77,11 @@ static int by_words(const void *a, const void *b, void *table)
     int c =
         strcmp(t->configurations[x->configuration].name, t->configurations[y->configuration].name);
     return c ? c : (x->in_flight > y->in_flight) - (x->in_flight < y->in_flight);
+}
+
+static size_t rounds_of(const row *i)
+{
+    return i->latency ? i->latency->n : 0;
 }
 
 static int make_rows(const jl_study_table *t, rows *r, jl_error *err)
@@ -102,6 +107,8 @@ static int make_rows(const jl_study_table *t, rows *r, jl_error *err)
                   .sleeping = s[JL_ENERGY_NET_SLEEPING] ? &s[JL_ENERGY_NET_SLEEPING][i] : NULL};
         r->several_devices |= c->device != t->cells[0].device;
         r->several_in_flight |= c->in_flight != t->cells[0].in_flight;
+        r->failures |= c->outcome != JL_OUTCOME_OK;
+        r->several_rounds |= rounds_of(&r->items[i]) != rounds_of(&r->items[0]);
     }
     qsort_r(r->items, r->count, sizeof *r->items, by_words, (void *)(uintptr_t)t);
     return 0;
@@ -156,8 +163,8 @@ static void add_titles(table_text *x, const rows *r)
         add_column(x, "interval", true);
         add_column(x, "net of waking idle", true);
     }
-    add_column(x, "rounds", true);
-    add_column(x, "outcome", false);
+    if (r->several_rounds) add_column(x, "rounds", true);
+    if (r->failures) add_column(x, "outcome", false);
 }
 
 static void add_row(table_text *x, const rows *r, const row *i, const char **to)
@@ -182,8 +189,8 @@ static void add_row(table_text *x, const rows *r, const row *i, const char **to)
         to[n++] = i->energy ? interval(a, &i->energy->median_interval, 1) : NULL;
         to[n++] = i->waking ? digits(a, i->waking->median, 1) : NULL;
     }
-    to[n++] = jl_arena_printf(a, "%zu", i->latency ? i->latency->n : 0);
-    to[n++] = jl_outcome_name(c->outcome);
+    if (r->several_rounds) to[n++] = jl_arena_printf(a, "%zu", rounds_of(i));
+    if (r->failures) to[n++] = jl_outcome_name(c->outcome);
 }
 
 static int make_table(const rows *r, table_text *x, jl_error *err)
@@ -223,16 +230,21 @@ static void print_notes(FILE *to, const jl_study_data *d, const rows *r)
     for (size_t i = 0; i < r->count && !(level > 0); i++)
         if (r->items[i].latency && !r->items[i].latency->median_interval.why)
             level = r->items[i].latency->median_interval.level;
-    fprintf(to, "\nMedians over rounds");
+    fputs("\nMedians over ", to);
+    if (r->count && !r->several_rounds) fprintf(to, "%zu ", rounds_of(&r->items[0]));
+    fprintf(to, "round%s",
+            r->count && rounds_of(&r->items[0]) == 1 && !r->several_rounds ? "" : "s");
     if (level > 0)
         fprintf(to, "; intervals are order statistics that hold with %.1f %%.\n", 100 * level);
     else
         fputs("; an interval at 95 % needs at least 6 rounds.\n", to);
     if (done < t->rounds)
         fprintf(to, "%zu of %zu rounds are complete; only these give pairs.\n", done, t->rounds);
-    if (!t->values[JL_ENERGY] && *jl_study_data_no_energy(d))
-        fprintf(to, "No joules: %.*s. 'jouleline doctor' lists every meter and what would help.\n",
-                (int)strcspn(jl_study_data_no_energy(d), ";"), jl_study_data_no_energy(d));
+    const char *why = jl_study_data_no_energy(d);
+    if (!t->values[JL_ENERGY] && *why)
+        fprintf(to,
+                "No joules: %s; 'jouleline doctor' says of every meter why, and what would help.\n",
+                strchr(why, ';') ? "no meter works here" : why);
     if (t->modelled_energy) fputs("Joules are modelled from an assumed power, not measured.\n", to);
     bool simulated = false;
     for (size_t i = 0; i < t->cell_count; i++)
@@ -270,14 +282,13 @@ static json_t *row_json(const rows *r, const row *i)
     const jl_study_table *t = r->t;
     const jl_study_cell *c = i->cell;
     const jl_study_device *d = &t->devices[c->device];
-    json_t *j =
-        json_pack("{s:s, s:s?, s:s, s:s, s:s?, s:s?, s:i, s:i, s:s, s:s?, s:I, s:b, s:b}", "model",
-                  t->models[c->model].name, "family", t->models[c->model].family, "configuration",
-                  t->configurations[c->configuration].name, "device", d->name, "device_uuid",
-                  d->uuid, "host", d->host, "batch", (int)c->batch, "in_flight", (int)c->in_flight,
-                  "outcome", jl_outcome_name(c->outcome), "message", c->message, "rounds",
-                  (json_int_t)(i->latency ? i->latency->n : 0), "simulated", d->simulated,
-                  "modelled", t->modelled_energy);
+    json_t *j = json_pack("{s:s, s:s?, s:s, s:s, s:s?, s:s?, s:i, s:i, s:s, s:s?, s:I, s:b, s:b}",
+                          "model", t->models[c->model].name, "family", t->models[c->model].family,
+                          "configuration", t->configurations[c->configuration].name, "device",
+                          d->name, "device_uuid", d->uuid, "host", d->host, "batch", (int)c->batch,
+                          "in_flight", (int)c->in_flight, "outcome", jl_outcome_name(c->outcome),
+                          "message", c->message, "rounds", (json_int_t)rounds_of(i), "simulated",
+                          d->simulated, "modelled", t->modelled_energy);
     put_summary(j, "latency_ns", i->latency);
     bool has = i->latency && !i->latency->median_interval.why;
     json_object_set_new(j, "interval_level",

@@ -116,7 +116,9 @@ static int port_specs(const jl_model *model, jl_arena *arena, jl_input_spec **sp
         *s = (jl_input_spec){.name = p->name, .dtype = p->dtype, .rank = p->rank};
         for (int k = 0; k < p->rank; k++) {
             s->dims[k] = p->sizes[k].value;
-            s->dim_names[k] = p->sizes[k].symbol;
+            /* "?" is what some exporters call every free dimension: no name that two share. */
+            const char *symbol = p->sizes[k].symbol;
+            s->dim_names[k] = symbol && strcmp(symbol, "?") != 0 ? symbol : NULL;
         }
         if (jl_model_input_bound(model, i, &bound)) s->bound = bound.rows;
     }
@@ -200,6 +202,12 @@ static int make_inputs(const prepare_arg *a, const jl_model *model, size_t b, js
     int rc =
         make_values(a->plan, model, a->model->batches[b].batch, a->plan->spec->seed, inputs, err);
     if (rc) return rc;
+    int64_t batch = a->model->batches[b].batch;
+    if (!inputs->batched && batch != 1)
+        return jl_fail(err, JL_ERR_USAGE,
+                       "no dimension of the inputs follows the batch of %" PRId64
+                       ": the shapes are fixed; measure it with --batch 1",
+                       batch);
     char hex[33];
     hash_inputs(inputs, hex);
     text_or(out, "inputs_key", "%s", hex);
