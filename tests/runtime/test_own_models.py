@@ -18,10 +18,11 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 PROGRAM, TESTDATA = sys.argv[1], pathlib.Path(sys.argv[2])
-# OpenVINO 2026.4.1 gets the recogniser wrong once its shapes are fixed; doc/runtimes.md.
+# The seed is fixed: the detector ends in a steep sigmoid, and for some random pictures the
+# runtimes' last bits decide it. OpenVINO 2026.4.1 gets the recogniser wrong once its shapes are fixed; doc/runtimes.md.
 CONFIGURATIONS = "ort-cpu/fp32+threads=1,openvino-cpu/fp32+threads=1+shapes=model"
 QUICK = ["-r", "1", "--min-time", "0.02s", "-w", "0.05s", "--max-time", "0.1s", "--retries", "0",
-         "--idle", "0.1s"]
+         "--idle", "0.1s", "--seed", "2"]
 
 
 def transformer(path, vocabulary=1000, width=32):
@@ -75,8 +76,8 @@ class OwnModels(unittest.TestCase):
 
     def all_ok(self, count, *arguments):
         done, rows = self.run_model("-c", CONFIGURATIONS, *arguments)
+        self.assertEqual([r[0] for r in rows], ["ok"] * count, (rows, done.stderr))
         self.assertEqual(done.returncode, 0, done.stderr)
-        self.assertEqual([r[0] for r in rows], ["ok"] * count, rows)
         return done.stderr
 
     def test_transformer(self):
