@@ -98,33 +98,6 @@ static void convert(const prepare_arg *a, json_t *out, const char *onnx, bool bf
 
 /* --- inputs --- */
 
-static int port_specs(const jl_model *model, jl_arena *arena, jl_input_spec **specs, size_t *count,
-                      jl_error *err)
-{
-    const jl_port *ports = jl_model_inputs(model, count);
-    *specs = jl_arena_array(arena, *count + 1, sizeof **specs);
-    if (!*specs) return jl_fail(err, JL_ERR_MEMORY, "no memory for the inputs");
-    for (size_t i = 0; i < *count; i++) {
-        const jl_port *p = &ports[i];
-        jl_input_spec *s = &(*specs)[i];
-        jl_input_bound bound;
-        if (p->kind != JL_PORT_TENSOR)
-            return jl_fail(err, JL_ERR_UNSUPPORTED,
-                           "input '%s' is no tensor but a sequence or an optional", p->name);
-        if (p->rank > JL_MAX_RANK)
-            return jl_fail(err, JL_ERR_LIMIT, "input '%s' has %d dimensions", p->name, p->rank);
-        *s = (jl_input_spec){.name = p->name, .dtype = p->dtype, .rank = p->rank};
-        for (int k = 0; k < p->rank; k++) {
-            s->dims[k] = p->sizes[k].value;
-            /* "?" is what some exporters call every free dimension: no name that two share. */
-            const char *symbol = p->sizes[k].symbol;
-            s->dim_names[k] = symbol && strcmp(symbol, "?") != 0 ? symbol : NULL;
-        }
-        if (jl_model_input_bound(model, i, &bound)) s->bound = bound.rows;
-    }
-    return 0;
-}
-
 /* A program for PyTorch tells nothing of its inputs: the words do. */
 static int word_specs(const jl_study_spec *spec, jl_arena *arena, jl_input_spec **specs,
                       size_t *count, jl_error *err)
@@ -154,7 +127,7 @@ static int make_values(const jl_plan *p, const jl_model *model, int64_t batch, u
     jl_input_spec *specs;
     size_t count;
     if (!arena) return jl_fail(err, JL_ERR_MEMORY, "no memory for the inputs");
-    int rc = model ? port_specs(model, arena, &specs, &count, err)
+    int rc = model ? jl_input_specs(model, arena, &specs, &count, err)
                    : word_specs(spec, arena, &specs, &count, err);
     jl_input_words words = {.shapes = spec->shapes,
                             .fills = spec->fills,
