@@ -30,8 +30,7 @@ int cost_note(cost_plan *p, const char *format, ...)
     return 0;
 }
 
-/* Free dimensions ---------------------------------------------------------------------------------
- */
+/* Free dimensions ----------------------------------------------------------------------------- */
 
 static int64_t bound_value(const jl_model *m, const char *symbol)
 {
@@ -84,8 +83,7 @@ static int check_bound(const jl_model *m, jl_error *err)
     return 0;
 }
 
-/* Values and nodes --------------------------------------------------------------------------------
- */
+/* Values and nodes ---------------------------------------------------------------------------- */
 
 static unsigned bits_of(const cost_plan *p, jl_dtype type)
 {

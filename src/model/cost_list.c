@@ -119,8 +119,7 @@ static int list_scope(cost_plan *p, uint32_t scope, int64_t times, bool counted,
     return 0;
 }
 
-/* Sums --------------------------------------------------------------------------------------------
- */
+/* Sums ---------------------------------------------------------------------------------------- */
 
 static int by_flop(const void *a, const void *b)
 {

@@ -13,8 +13,7 @@ static bool add(int64_t *sum, int64_t bytes)
     return !__builtin_add_overflow(*sum, bytes, sum);
 }
 
-/* Fusion ------------------------------------------------------------------------------------------
- */
+/* Fusion -------------------------------------------------------------------------------------- */
 
 /* Could the value stay inside a fused kernel? Only if everybody who reads it is elementwise. */
 static bool can_stay_inside(const cost_plan *p, uint32_t value, uint32_t scope)
@@ -88,8 +87,7 @@ int cost_traffic(cost_plan *p)
     return 0;
 }
 
-/* Peak --------------------------------------------------------------------------------------------
- */
+/* Peak ---------------------------------------------------------------------------------------- */
 
 typedef struct liveness {
     const cost_plan *p;

@@ -1,48 +1,6 @@
-#include "model/dim.h"
+#include "model/dim_pool.h"
 
-#include <limits.h>
 #include <stdlib.h>
-
-#include "base/map.h"
-
-/* Beyond these an expression becomes an unknown, so that no model can make them grow. */
-enum { MAX_TERMS = 24, MAX_DEGREE = 13, MAX_NESTING = 64 };
-
-typedef enum atom_kind { ATOM_SYMBOL, ATOM_UNKNOWN, ATOM_FLOOR, ATOM_MIN } atom_kind;
-
-/* What polynomials are made of. */
-typedef struct atom {
-    atom_kind kind;
-    jl_dim a, b; /* of floor(a/b) and min(a, b) */
-    jl_str name;
-    unsigned nesting;
-    int low;       /* no value is below this: 1, 0, or -1 for cannot tell */
-    int64_t bound; /* value of a symbol for evaluation, or -1 */
-    int64_t value; /* of a floor or min, valid when epoch is the pool's */
-    uint32_t epoch;
-} atom;
-
-typedef struct term {
-    int64_t c;
-    uint32_t n;                 /* atoms multiplied; 0 for the constant term */
-    uint32_t atoms[MAX_DEGREE]; /* ascending */
-} term;
-
-typedef struct poly {
-    term *terms; /* descending by atoms, the constant last; none has c == 0 */
-    uint32_t n;
-} poly;
-
-struct jl_dims {
-    jl_arena *arena;
-    jl_map exprs, atoms_by_key; /* keys are the bytes of terms and of (kind, a, b) */
-    poly *polys;                /* expression e is polys[e - 1] */
-    atom *atoms;
-    jl_str *symbols;
-    size_t n_polys, polys_capacity, n_atoms, atoms_capacity, n_symbols, symbols_capacity;
-    uint32_t epoch;
-    bool overflowed;
-};
 
 jl_dims *jl_dims_new(void)
 {
@@ -101,8 +59,7 @@ static bool grow(void **array, size_t size, size_t n, size_t *capacity)
     return true;
 }
 
-/* Atoms and expressions -------------------------------------------------------------------------
- */
+/* Atoms and expressions ----------------------------------------------------------------------- */
 
 static uint32_t add_atom(jl_dims *d, const atom *a)
 {
@@ -198,8 +155,7 @@ static unsigned nesting(const jl_dims *d, jl_dim a)
     return deepest;
 }
 
-/* Comparison ------------------------------------------------------------------------------------
- */
+/* Comparison ---------------------------------------------------------------------------------- */
 
 bool jl_dim_at_least(const jl_dims *d, jl_dim a, int64_t bound)
 {
@@ -250,8 +206,7 @@ static jl_dim compound(jl_dims *d, atom_kind kind, jl_dim a, jl_dim b)
     return from_atom(d, at);
 }
 
-/* Arithmetic ------------------------------------------------------------------------------------
- */
+/* Arithmetic ---------------------------------------------------------------------------------- */
 
 /* Higher degrees and higher atoms first, so that the constant is last. */
 static int compare(const term *a, const term *b)
@@ -370,12 +325,6 @@ bool jl_dim_divide_exactly(jl_dims *d, jl_dim a, jl_dim b, jl_dim *quotient)
     return false;
 }
 
-static int64_t floor_div(int64_t a, int64_t b)
-{
-    int64_t q = a / b;
-    return q - (a % b != 0 && (a < 0) != (b < 0));
-}
-
 /* floor((floor(x/m) + k)/c) = floor((x + k*m)/(m*c)): quotients of quotients become one. */
 static jl_dim quotient_of(jl_dims *d, jl_dim rest, int64_t c)
 {
@@ -408,7 +357,7 @@ static jl_dim divide_by_constant(jl_dims *d, jl_dim a, int64_t c)
     int64_t common = c;
     for (uint32_t i = 0; i < d->polys[a.expr - 1].n; i++) {
         term t = d->polys[a.expr - 1].terms[i], part = t;
-        part.c = floor_div(t.c, c);
+        part.c = dim_floor(t.c, c);
         int64_t r = t.c - part.c * c;
         common = common_divisor(common, r);
         if (part.c) whole = jl_dim_add(d, whole, intern(d, &part, 1));
@@ -425,7 +374,7 @@ jl_dim jl_dim_div(jl_dims *d, jl_dim a, jl_dim b)
     if (!b.expr && b.k == 0) return fail(d);
     if (!a.expr && !b.expr) {
         if (a.k == INT64_MIN && b.k == -1) return fail(d);
-        return jl_dim_k(floor_div(a.k, b.k));
+        return jl_dim_k(dim_floor(a.k, b.k));
     }
     jl_dim q;
     if (jl_dim_divide_exactly(d, a, b, &q)) return q;
@@ -440,8 +389,7 @@ jl_dim jl_dim_ceil(jl_dims *d, jl_dim a, jl_dim b)
     return jl_dim_sub(d, zero, jl_dim_div(d, jl_dim_sub(d, zero, a), b));
 }
 
-/* Comparison ------------------------------------------------------------------------------------
- */
+/* Minimum, maximum ---------------------------------------------------------------------------- */
 
 /* floor(x/c) is at most x, for x >= 0; so it is at most whatever x is at most. */
 static bool quotient_below(jl_dims *d, jl_dim a, jl_dim b)
@@ -472,100 +420,4 @@ jl_dim jl_dim_max(jl_dims *d, jl_dim a, jl_dim b)
     if (jl_dim_at_least(d, jl_dim_sub(d, a, b), 0)) return a;
     if (jl_dim_at_least(d, jl_dim_sub(d, b, a), 0)) return b;
     return jl_dim_sub(d, jl_dim_add(d, a, b), jl_dim_min(d, a, b));
-}
-
-/* Values ----------------------------------------------------------------------------------------
- */
-
-bool jl_dims_bind(jl_dims *d, jl_str symbol, int64_t value)
-{
-    uint32_t a = jl_map_get_in(&d->atoms_by_key, ATOM_SYMBOL, symbol);
-    if (a == JL_MAP_NONE) return false;
-    d->atoms[a - 1].bound = value;
-    d->epoch++;
-    return true;
-}
-
-static bool eval_atom(jl_dims *d, uint32_t number, int64_t *value, jl_str *missing)
-{
-    atom *a = &d->atoms[number - 1];
-    if (a->kind == ATOM_SYMBOL || a->kind == ATOM_UNKNOWN) {
-        if (a->bound < 0 && missing) *missing = a->kind == ATOM_SYMBOL ? a->name : JL_STR("?");
-        *value = a->bound;
-        return a->bound >= 0;
-    }
-    if (a->epoch != d->epoch) {
-        int64_t x, y;
-        if (!jl_dim_eval(d, a->a, &x, missing) || !jl_dim_eval(d, a->b, &y, missing)) return false;
-        if (a->kind == ATOM_FLOOR && (y == 0 || (x == INT64_MIN && y == -1))) return false;
-        a->value = a->kind == ATOM_MIN ? (x < y ? x : y) : floor_div(x, y);
-        a->epoch = d->epoch;
-    }
-    *value = a->value;
-    return true;
-}
-
-bool jl_dim_eval(jl_dims *d, jl_dim a, int64_t *value, jl_str *missing)
-{
-    if (missing) *missing = (jl_str){0};
-    if (!a.expr) {
-        *value = a.k;
-        return true;
-    }
-    const poly p = d->polys[a.expr - 1];
-    int64_t sum = 0;
-    for (uint32_t i = 0; i < p.n; i++) {
-        int64_t product = p.terms[i].c, factor;
-        for (uint32_t k = 0; k < p.terms[i].n; k++) {
-            if (!eval_atom(d, p.terms[i].atoms[k], &factor, missing)) return false;
-            if (__builtin_mul_overflow(product, factor, &product)) return false;
-        }
-        if (__builtin_add_overflow(sum, product, &sum)) return false;
-    }
-    *value = sum;
-    return true;
-}
-
-static void print_atom(const jl_dims *d, uint32_t number, jl_buf *out)
-{
-    const atom *a = &d->atoms[number - 1];
-    switch (a->kind) {
-    case ATOM_SYMBOL:
-        jl_buf_append(out, a->name.p, a->name.n);
-        return;
-    case ATOM_UNKNOWN:
-        jl_buf_printf(out, "?%u", number);
-        return;
-    case ATOM_FLOOR:
-    case ATOM_MIN:
-        break;
-    }
-    if (a->nesting > 4) { /* readers gain nothing, and it could grow without end */
-        jl_buf_printf(out, "e%u", number);
-        return;
-    }
-    bool is_floor = a->kind == ATOM_FLOOR;
-    jl_buf_puts(out, is_floor ? "floor((" : "min(");
-    jl_dim_print(d, a->a, out);
-    jl_buf_puts(out, is_floor ? ")/(" : ", ");
-    jl_dim_print(d, a->b, out);
-    jl_buf_puts(out, is_floor ? "))" : ")");
-}
-
-void jl_dim_print(const jl_dims *d, jl_dim a, jl_buf *out)
-{
-    if (!a.expr) {
-        jl_buf_printf(out, "%lld", (long long)a.k);
-        return;
-    }
-    const poly *p = &d->polys[a.expr - 1];
-    for (uint32_t i = 0; i < p->n; i++) {
-        const term *t = &p->terms[i];
-        if (i) jl_buf_puts(out, " + ");
-        for (uint32_t k = 0; k < t->n; k++) {
-            if (k) jl_buf_puts(out, "*");
-            print_atom(d, t->atoms[k], out);
-        }
-        if (t->c != 1 || !t->n) jl_buf_printf(out, "%s%lld", t->n ? "*" : "", (long long)t->c);
-    }
 }

@@ -66,8 +66,7 @@ static int room(build *b, void **array, size_t size, uint32_t n, size_t extra, u
     return 0;
 }
 
-/* Values ----------------------------------------------------------------------------------------
- */
+/* Values -------------------------------------------------------------------------------------- */
 
 static int find_or_add(build *b, uint32_t scope, jl_str name, bool *is_new, uint32_t *v)
 {
@@ -157,8 +156,7 @@ static int define_outputs(build *b, uint32_t node)
     return 0;
 }
 
-/* Scopes ----------------------------------------------------------------------------------------
- */
+/* Scopes -------------------------------------------------------------------------------------- */
 
 static int add_scope(build *b, const onnx_graph *onnx, uint32_t parent, uint32_t owner)
 {
@@ -248,8 +246,7 @@ static int define_nodes(build *b, uint32_t scope)
     return 0;
 }
 
-/* Readings --------------------------------------------------------------------------------------
- */
+/* Readings ------------------------------------------------------------------------------------ */
 
 static bool resolve(const build *b, uint32_t scope, jl_str name, uint32_t *v)
 {
@@ -320,8 +317,7 @@ static int list_uses(build *b)
     return 0;
 }
 
-/* Order -----------------------------------------------------------------------------------------
- */
+/* Order --------------------------------------------------------------------------------------- */
 
 /* The node of the value's scope that a reading belongs to: itself, or the one that holds the
  * sub-graph it stands in. */

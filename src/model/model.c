@@ -12,8 +12,7 @@ static int no_memory(jl_error *err)
     return jl_fail(err, JL_ERR_MEMORY, "out of memory while opening the model");
 }
 
-/* Ports -------------------------------------------------------------------------------------------
- */
+/* Ports --------------------------------------------------------------------------------------- */
 
 static jl_port_kind port_kind(uint8_t kind)
 {
@@ -129,8 +128,7 @@ static int count_ops(jl_model *m, jl_error *err)
     return rc;
 }
 
-/* Opening -----------------------------------------------------------------------------------------
- */
+/* Opening ------------------------------------------------------------------------------------- */
 
 static const char *file_name(jl_arena *arena, const char *path)
 {
@@ -241,8 +239,7 @@ const jl_op_count *jl_model_ops(const jl_model *m, size_t *n)
     return m->ops;
 }
 
-/* Hash --------------------------------------------------------------------------------------------
- */
+/* Hash ---------------------------------------------------------------------------------------- */
 
 static int hash_external(jl_model *m, XXH3_state_t *state, jl_error *err)
 {
@@ -282,8 +279,7 @@ int jl_model_hash(jl_model *m, char hex[33], jl_error *err)
     return rc;
 }
 
-/* Free dimensions ---------------------------------------------------------------------------------
- */
+/* Free dimensions ----------------------------------------------------------------------------- */
 
 const char *const *jl_model_symbols(const jl_model *m, size_t *n)
 {
@@ -375,8 +371,7 @@ int jl_model_bind_shape(jl_model *m, const char *words, int64_t batch, jl_error 
     return 0;
 }
 
-/* Bounds ------------------------------------------------------------------------------------------
- */
+/* Bounds -------------------------------------------------------------------------------------- */
 
 /* Nodes whose output holds the values of input 0, or of one of several inputs, as they were. */
 static bool passes_values_on(const onnx_node *n)

@@ -126,8 +126,7 @@ int op_quantize(op *c)
     return op_same(c);
 }
 
-/* Reductions ------------------------------------------------------------------------------------
- */
+/* Reductions ---------------------------------------------------------------------------------- */
 
 static int reduced_shape(op *c, const jl_info *x, const int64_t *axes, uint32_t n, bool keep)
 {

@@ -42,8 +42,7 @@ int op_gemm(op *c)
     return op_shape(c, 0, 2, dims);
 }
 
-/* Einsum: each letter has a size; "..." stands for axes that broadcast. ---------------------------
- */
+/* Einsum: each letter has a size; "..." stands for axes that broadcast. ----------------------- */
 
 enum { LETTERS = 52 };
 

@@ -147,8 +147,7 @@ int op_broadcast(op *c, const jl_dim *a, int rank_a, const jl_dim *b, int rank_b
     return rank;
 }
 
-/* Contents --------------------------------------------------------------------------------------
- */
+/* Contents ------------------------------------------------------------------------------------ */
 
 jl_elem elem_int(jl_dim k)
 {

@@ -237,6 +237,35 @@ static void loops_settle(void **state)
     tiny_free(&t);
 }
 
+/* What exporters write for squeeze: a branch for a size of 1 and one for any other. With the size
+ * known only one can run; with it free, the one that would fail is left aside. */
+static void branches_that_cannot_run_are_left_aside(void **state)
+{
+    (void)state;
+    static const char *const types[] = {"float 3 1 4", "float N M 4", "float 3 5 4"};
+    static const char *const wanted[] = {"float[3, 4]", "float[...]", "float[3, 5, 4]"};
+    for (int i = 0; i < 3; i++) {
+        tiny t = tiny_model(17, 8);
+        tiny_input(&t, "x", types[i]);
+        tiny_shape(&t, "one", 1, 1);
+        tiny_node(&t, "Shape", "x", "s");
+        tiny_node(&t, "Gather", "s one", "size");
+        tiny_node(&t, "Equal", "size one", "is_one");
+        onnx_node *branch = tiny_node(&t, "If", "is_one", "y");
+        for (int k = 0; k < 2; k++) {
+            onnx_graph *body = tiny_graph(t.arena, 2);
+            tiny_node_in(&t, body, k ? "Identity" : "Squeeze", k ? "x" : "x one", "inner");
+            body->outputs.p[body->outputs.n++] = (onnx_value_info){.name = JL_STR("inner")};
+            tiny_attribute(branch, k ? "else_branch" : "then_branch", ONNX_ATTR_GRAPH)->g = body;
+        }
+        tiny_output(&t, "y");
+        jl_shapes *s = inferred(&t);
+        assert_type(s, "y", wanted[i]);
+        jl_shapes_free(s);
+        tiny_free(&t);
+    }
+}
+
 static void einsum_equations(void **state)
 {
     (void)state;
@@ -289,6 +318,7 @@ int main(void)
         cmocka_unit_test(absurd_sizes_are_refused),
         cmocka_unit_test(unknown_operators_are_counted),
         cmocka_unit_test(loops_settle),
+        cmocka_unit_test(branches_that_cannot_run_are_left_aside),
         cmocka_unit_test(einsum_equations),
         cmocka_unit_test(every_operator_is_found),
     };

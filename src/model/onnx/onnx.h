@@ -25,10 +25,10 @@ typedef struct onnx_unknown {
     size_t n;
 } onnx_unknown;
 
-#define ONNX_LIST(type) \
-    struct {            \
-        type *p;        \
-        size_t n;       \
+#define ONNX_LIST(type)                                                                            \
+    struct {                                                                                       \
+        type *p;                                                                                   \
+        size_t n;                                                                                  \
     }
 
 typedef struct onnx_graph onnx_graph;
@@ -40,7 +40,7 @@ typedef struct onnx_entry { /* StringStringEntryProto */
 } onnx_entry;
 
 typedef struct onnx_opset { /* OperatorSetIdProto */
-    jl_str domain; /* empty is ai.onnx */
+    jl_str domain;          /* empty is ai.onnx */
     int64_t version;
     onnx_unknown unknown;
     uint32_t has;
@@ -126,10 +126,20 @@ typedef struct onnx_sparse_tensor { /* SparseTensorProto */
 } onnx_sparse_tensor;
 
 typedef enum onnx_attribute_type {
-    ONNX_ATTR_UNDEFINED = 0, ONNX_ATTR_FLOAT = 1, ONNX_ATTR_INT = 2, ONNX_ATTR_STRING = 3,
-    ONNX_ATTR_TENSOR = 4, ONNX_ATTR_GRAPH = 5, ONNX_ATTR_FLOATS = 6, ONNX_ATTR_INTS = 7,
-    ONNX_ATTR_STRINGS = 8, ONNX_ATTR_TENSORS = 9, ONNX_ATTR_GRAPHS = 10,
-    ONNX_ATTR_SPARSE_TENSOR = 11, ONNX_ATTR_SPARSE_TENSORS = 12, ONNX_ATTR_TYPE_PROTO = 13,
+    ONNX_ATTR_UNDEFINED = 0,
+    ONNX_ATTR_FLOAT = 1,
+    ONNX_ATTR_INT = 2,
+    ONNX_ATTR_STRING = 3,
+    ONNX_ATTR_TENSOR = 4,
+    ONNX_ATTR_GRAPH = 5,
+    ONNX_ATTR_FLOATS = 6,
+    ONNX_ATTR_INTS = 7,
+    ONNX_ATTR_STRINGS = 8,
+    ONNX_ATTR_TENSORS = 9,
+    ONNX_ATTR_GRAPHS = 10,
+    ONNX_ATTR_SPARSE_TENSOR = 11,
+    ONNX_ATTR_SPARSE_TENSORS = 12,
+    ONNX_ATTR_TYPE_PROTO = 13,
     ONNX_ATTR_TYPE_PROTOS = 14,
 } onnx_attribute_type;
 
@@ -156,7 +166,7 @@ typedef struct onnx_attribute { /* AttributeProto */
     uint32_t has;
 } onnx_attribute;
 
-typedef struct onnx_node { /* NodeProto */
+typedef struct onnx_node {    /* NodeProto */
     ONNX_LIST(jl_str) inputs; /* an empty name is an input left out */
     ONNX_LIST(jl_str) outputs;
     jl_str name, op_type;
@@ -236,8 +246,8 @@ int onnx_decode_tensor(const void *bytes, size_t n, jl_arena *arena, onnx_tensor
                        jl_error *err);
 
 /* The little-endian packed bytes of a dense tensor, wherever they are: a view where the file has
- * them so (raw, float_data, double_data, external), else a copy in the arena. The length is checked against
- * dims and data_type. External paths that leave the folder, links included, are refused.
+ * them so (raw, float_data, double_data, external), else a copy in the arena. The length is checked
+ * against dims and data_type. External paths that leave the folder, links included, are refused.
  * Strings have no bytes: JL_ERR_UNSUPPORTED. */
 int onnx_tensor_bytes(onnx_file *file, const onnx_tensor *t, jl_str *bytes, jl_error *err);
 /* Refuses external data whose path leaves the model's folder by its words alone, without opening
@@ -253,7 +263,8 @@ int64_t onnx_tensor_elements(const onnx_tensor *t);
 typedef struct onnx_payload_source {
     /* Fills n bytes of tensor t's raw data from offset. t->raw_data.n says the whole length and
      * t->raw_data.p is NULL for tensors that come from here. */
-    int (*fill)(void *ctx, const onnx_tensor *t, uint64_t offset, void *to, size_t n, jl_error *err);
+    int (*fill)(void *ctx, const onnx_tensor *t, uint64_t offset, void *to, size_t n,
+                jl_error *err);
     void *ctx;
 } onnx_payload_source;
 
