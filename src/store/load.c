@@ -38,6 +38,10 @@ typedef struct loader {
     jl_study_data *d;
     jl_id study;
     places models, configurations, devices, cells, rounds, facts;
+    struct run_place {
+        uint32_t slot, round;
+    } * runs; /* by the run's id; slot UINT32_MAX: not of this study */
+    int64_t run_limit;
     slot *slots;
     jl_study_cell *out;
     uint32_t slot_count, slot_room;
@@ -287,11 +291,19 @@ static int read_facts(loader *l, jl_error *err)
 static int grow(loader *l, jl_error *err)
 {
     uint32_t room = l->slot_room ? 2 * l->slot_room : 1024;
+    size_t rounds = l->d->table.rounds, from = l->slot_room * rounds, to = room * rounds;
     slot *slots = realloc(l->slots, room * sizeof *slots);
     if (slots) l->slots = slots;
     jl_study_cell *out = realloc(l->out, room * sizeof *out);
     if (out) l->out = out;
-    if (!slots || !out) return no_memory(err);
+    if (!slots || !out || to / room != rounds) return no_memory(err);
+    for (int m = 0; m < JL_METRIC_COUNT; m++) {
+        double *v = realloc(l->d->values[m], (to + 1) * sizeof *v);
+        if (!v) return no_memory(err);
+        l->d->values[m] = v;
+        for (size_t i = from; i < to; i++)
+            v[i] = NAN;
+    }
     l->slot_room = room;
     return 0;
 }
@@ -316,92 +328,81 @@ static int slot_of(loader *l, jl_id cell, jl_id device, uint32_t *at, jl_error *
     return 0;
 }
 
-static const char runs_sql[] =
-    "SELECT run.cell, coalesce(run.device, 0), run.round, run.outcome, run.latency_ns, "
-    "energy.gross_j_per_item, energy.net_waking_j_per_item, energy.net_sleeping_j_per_item, "
-    "run.message, coalesce(run.facts, 0), energy.reason, coalesce(energy.modelled, 0), run.id "
-    "FROM run LEFT JOIN energy ON energy.run = run.id AND energy.headline = 1 "
-    "WHERE run.counts = 1 AND run.round IN (SELECT id FROM round WHERE study IN " SAME_STUDY ")";
+static void take_run(loader *l, sqlite3_stmt *q, uint32_t at, uint32_t round)
+{
+    slot *s = &l->slots[at];
+    jl_study_cell *c = &l->out[at];
+    int outcome = jl_outcome_parse((const char *)sqlite3_column_text(q, 4));
+    s->facts = sqlite3_column_int64(q, 7) ? sqlite3_column_int64(q, 7) : s->facts;
+    if (outcome != JL_OUTCOME_OK) {
+        s->failed++;
+        c->outcome = outcome < 0 ? JL_OUTCOME_UNSUPPORTED : (jl_outcome)outcome;
+        if (!c->message) c->message = text(l, q, 6);
+        return;
+    }
+    s->ok++;
+    l->d->values[JL_LATENCY][(size_t)at * l->d->table.rounds + round] = number(q, 5);
+    int64_t id = sqlite3_column_int64(q, 0);
+    if (id > 0 && id < l->run_limit) l->runs[id] = (struct run_place){at, round};
+}
 
-/* The first pass finds the cells, the second fills the values in. */
-static int find_cells(loader *l, jl_error *err)
+/* Both tables are read from end to end in their own order, which is many times faster than
+ * looking up the joules of each run. */
+static int read_runs(loader *l, jl_error *err)
 {
     sqlite3_stmt *q;
     int rc = make_places(l, &l->cells, "cell", err);
     if (!rc)
-        rc = jl_sql_query(l->s, &q, err,
-                          "SELECT DISTINCT cell, coalesce(device, 0) FROM run WHERE counts = 1 AND "
-                          "round IN (SELECT id FROM round WHERE study IN " SAME_STUDY
-                          ") ORDER BY cell",
-                          "r", l->study);
+        rc = jl_sql_number(l->s, &l->run_limit, 0, err, "SELECT coalesce(max(id), 0) + 1 FROM run",
+                           "");
     if (rc) return rc;
-    uint32_t at;
-    while (!rc && sqlite3_step(q) == SQLITE_ROW)
-        rc = slot_of(l, sqlite3_column_int64(q, 0), sqlite3_column_int64(q, 1), &at, err);
-    sqlite3_finalize(q);
-    return rc;
-}
-
-static int make_values(loader *l, jl_error *err)
-{
-    size_t n = (size_t)l->slot_count * l->d->table.rounds;
-    for (int m = 0; m < JL_METRIC_COUNT; m++) {
-        double *v = malloc((n + 1) * sizeof *v);
-        if (!v) return no_memory(err);
-        for (size_t i = 0; i < n; i++)
-            v[i] = NAN;
-        l->d->values[m] = v;
-    }
-    return 0;
-}
-
-static void take_run(loader *l, sqlite3_stmt *q, uint32_t at, bool has[JL_METRIC_COUNT])
-{
-    uint32_t round = place(&l->rounds, sqlite3_column_int64(q, 2));
-    if (round == UINT32_MAX) return;
-    slot *s = &l->slots[at];
-    jl_study_cell *c = &l->out[at];
-    int outcome = jl_outcome_parse((const char *)sqlite3_column_text(q, 3));
-    s->facts = sqlite3_column_int64(q, 9) ? sqlite3_column_int64(q, 9) : s->facts;
-    if (outcome != JL_OUTCOME_OK) {
-        s->failed++;
-        c->outcome = outcome < 0 ? JL_OUTCOME_UNSUPPORTED : (jl_outcome)outcome;
-        if (!c->message) c->message = text(l, q, 8);
-        return;
-    }
-    s->ok++;
-    static const int columns[JL_METRIC_COUNT] = {[JL_LATENCY] = 4,
-                                                 [JL_ENERGY] = 5,
-                                                 [JL_ENERGY_NET_WAKING] = 6,
-                                                 [JL_ENERGY_NET_SLEEPING] = 7};
-    for (int m = 0; m < JL_METRIC_COUNT; m++) {
-        double v = number(q, columns[m]);
-        has[m] |= isfinite(v) != 0;
-        l->d->values[m][(size_t)at * l->d->table.rounds + round] = v;
-    }
-    const char *reason = (const char *)sqlite3_column_text(q, 10);
-    if (reason && !*l->d->no_energy)
-        snprintf(l->d->no_energy, sizeof l->d->no_energy, "%s", reason);
-    l->d->table.modelled_energy |= sqlite3_column_int(q, 11) != 0;
-}
-
-static int read_runs(loader *l, jl_error *err)
-{
-    sqlite3_stmt *q;
-    bool has[JL_METRIC_COUNT] = {0};
-    int rc = find_cells(l, err);
-    if (!rc) rc = make_values(l, err);
-    if (!rc) rc = jl_sql_query(l->s, &q, err, runs_sql, "r", l->study);
+    l->runs = malloc((size_t)l->run_limit * sizeof *l->runs);
+    if (!l->runs) return no_memory(err);
+    memset(l->runs, 0xff, (size_t)l->run_limit * sizeof *l->runs);
+    rc = jl_sql_query(l->s, &q, err,
+                      "SELECT id, cell, coalesce(device, 0), round, outcome, latency_ns, message, "
+                      "coalesce(facts, 0) FROM run WHERE counts = 1 ORDER BY id",
+                      "");
     if (rc) return rc;
     while (!rc && sqlite3_step(q) == SQLITE_ROW) {
-        uint32_t at;
-        rc = slot_of(l, sqlite3_column_int64(q, 0), sqlite3_column_int64(q, 1), &at, err);
-        if (!rc) take_run(l, q, at, has);
+        uint32_t at, round = place(&l->rounds, sqlite3_column_int64(q, 3));
+        if (round == UINT32_MAX) continue;
+        rc = slot_of(l, sqlite3_column_int64(q, 1), sqlite3_column_int64(q, 2), &at, err);
+        if (!rc) take_run(l, q, at, round);
     }
     sqlite3_finalize(q);
-    for (int m = 0; m < JL_METRIC_COUNT; m++)
-        l->d->table.values[m] = has[m] ? l->d->values[m] : NULL;
+    l->d->table.values[JL_LATENCY] = l->d->values[JL_LATENCY];
     return rc;
+}
+
+static int read_energy(loader *l, jl_error *err)
+{
+    static const int columns[JL_METRIC_COUNT] = {
+        [JL_ENERGY] = 1, [JL_ENERGY_NET_WAKING] = 2, [JL_ENERGY_NET_SLEEPING] = 3};
+    sqlite3_stmt *q;
+    int rc = jl_sql_query(l->s, &q, err,
+                          "SELECT run, gross_j_per_item, net_waking_j_per_item, "
+                          "net_sleeping_j_per_item, reason, modelled FROM energy "
+                          "WHERE headline = 1 ORDER BY id",
+                          "");
+    if (rc) return rc;
+    while (sqlite3_step(q) == SQLITE_ROW) {
+        int64_t id = sqlite3_column_int64(q, 0);
+        if (id <= 0 || id >= l->run_limit || l->runs[id].slot == UINT32_MAX) continue;
+        size_t at = (size_t)l->runs[id].slot * l->d->table.rounds + l->runs[id].round;
+        for (int m = JL_ENERGY; m < JL_METRIC_COUNT; m++) {
+            double v = number(q, columns[m]);
+            if (!isfinite(v)) continue;
+            l->d->values[m][at] = v;
+            l->d->table.values[m] = l->d->values[m];
+        }
+        const char *reason = (const char *)sqlite3_column_text(q, 4);
+        if (reason && !*l->d->no_energy)
+            snprintf(l->d->no_energy, sizeof l->d->no_energy, "%s", reason);
+        l->d->table.modelled_energy |= sqlite3_column_int(q, 5) != 0;
+    }
+    sqlite3_finalize(q);
+    return 0;
 }
 
 static int describe_cells(loader *l, jl_error *err)
@@ -472,7 +473,7 @@ int jl_store_load(jl_store *s, const char *study, jl_study_data **data, jl_error
 {
     static int (*const steps[])(loader *, jl_error *) = {
         read_name,  read_models, read_configurations, read_devices,   read_rounds,
-        read_facts, read_runs,   describe_cells,      read_agreement,
+        read_facts, read_runs,   read_energy,         describe_cells, read_agreement,
     };
     *data = NULL;
     loader l = {.s = s, .d = calloc(1, sizeof *l.d)};
@@ -484,6 +485,7 @@ int jl_store_load(jl_store *s, const char *study, jl_study_data **data, jl_error
     for (size_t i = 0; !rc && i < sizeof steps / sizeof *steps; i++)
         rc = steps[i](&l, err);
     free(l.slots);
+    free(l.runs);
     l.d->table.cells = l.out;
     l.d->table.cell_count = l.slot_count;
     if (!rc) rc = jl_study_table_check(&l.d->table, err);

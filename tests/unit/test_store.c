@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "jouleline/store.h"
+#include "jouleline/study_table.h"
 
 typedef struct place {
     char folder[64], a[96], b[96];
@@ -251,6 +252,54 @@ static void test_merging_twice_changes_nothing(void **state)
     jl_store_close(b);
 }
 
+static void test_a_study_as_arrays(void **state)
+{
+    place *p = *state;
+    jl_error err = {0};
+    jl_store *s;
+    jl_study_data *d;
+    ok(jl_store_open(p->a, JL_STORE_WRITE, &s, &err), &err);
+    assert_int_equal(jl_store_load(s, NULL, &d, &err), JL_ERR_MISSING);
+    filled f = fill(s, "host-1", "study-1");
+    jl_id first = f.round, boot = 1;
+    put(s, &f, 1);
+    ok(jl_store_round_end(s, first, true, &err), &err);
+    ok(jl_store_round_begin(s, f.study, 2, boot, 8, NULL, &f.round, &err), &err);
+    jl_run_record bad = jl_run_record_empty();
+    bad.round = f.round;
+    bad.cell = f.cell;
+    bad.device = f.device;
+    bad.outcome = JL_OUTCOME_CRASH;
+    bad.message = "it died";
+    ok(jl_store_run(s, &bad, NULL, &err), &err);
+    ok(jl_store_round_begin(s, f.study, 3, boot, 9, NULL, &f.round, &err), &err);
+    put(s, &f, 1);
+    ok(jl_store_load(s, "study-1", &d, &err), &err);
+    const jl_study_table *t = jl_study_data_table(d);
+    assert_int_equal(t->cell_count, 1);
+    assert_int_equal(t->rounds, 3);
+    assert_int_equal(jl_study_data_complete_rounds(d), 1);
+    assert_true(t->pairs[0] && !t->pairs[1] && !t->pairs[2]);
+    assert_float_equal(t->values[JL_LATENCY][0], 2000, 0);
+    assert_true(isnan(t->values[JL_LATENCY][1]));
+    assert_float_equal(t->values[JL_ENERGY][2], 0.25, 0);
+    assert_null(t->values[JL_ENERGY_NET_WAKING]);
+    const jl_study_cell *c = &t->cells[0];
+    assert_int_equal(c->outcome, JL_OUTCOME_OK); /* two of three */
+    assert_string_equal(c->message, "it died");
+    assert_int_equal(c->batch, 8);
+    assert_int_equal(c->checked_items, 16);
+    assert_int_equal(c->agree_items, 16);
+    assert_string_equal(t->models[c->model].name, "resnet18");
+    assert_string_equal(t->configurations[c->configuration].name, "ort-cpu/fp32");
+    assert_string_equal(t->devices[c->device].uuid, "cpu-1");
+    assert_int_equal(c->fact_count, 1);
+    assert_string_equal(c->facts[0].name, "threads");
+    jl_study_data_free(d);
+    assert_int_equal(jl_store_load(s, "nothing", &d, &err), JL_ERR_MISSING);
+    jl_store_close(s);
+}
+
 static void expect_refused(const char *path, jl_store_mode mode, int code, const char *words)
 {
     jl_error err = {0};
@@ -331,6 +380,7 @@ int main(void)
                                         remove_place),
         cmocka_unit_test_setup_teardown(test_merging_twice_changes_nothing, make_place,
                                         remove_place),
+        cmocka_unit_test_setup_teardown(test_a_study_as_arrays, make_place, remove_place),
         cmocka_unit_test_setup_teardown(test_files_that_are_refused, make_place, remove_place),
         cmocka_unit_test_setup_teardown(test_a_killed_writer_loses_no_finished_run, make_place,
                                         remove_place),
