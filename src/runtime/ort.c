@@ -62,10 +62,12 @@ static int require_provider(const ort_library *l, const jl_configuration *c, jl_
     int rc = ort_library_providers(l, note_provider, &list, err);
     if (!rc && !list.found)
         rc = jl_fail(err, JL_ERR_MISSING,
-                     "%s (ONNX Runtime %s) was built without %s; it has %s. The environment "
-                     "variable JOULELINE_ORT or +lib=PATH names another library, such as that of "
-                     "the wheel onnxruntime-gpu",
-                     l->path, l->version, list.wanted, list.text.p);
+                     "ONNX Runtime %s (%s) was built without %s; name another library with "
+                     "JOULELINE_ORT or +lib=PATH%s",
+                     l->version, l->path, list.wanted,
+                     !strcmp(c->provider, "cuda")
+                         ? ", such as that of the wheel onnxruntime-gpu"
+                         : " (jouleline's own tests never run this provider)");
     jl_buf_free(&list.text);
     return rc;
 }
@@ -255,22 +257,47 @@ static void ort_close(void *ctx)
     free(o);
 }
 
-static void add_gpus(jl_device *devices, size_t capacity, size_t *count, const jl_facts *facts)
+static int add_gpus(jl_device *devices, size_t capacity, size_t *count, const char *provider,
+                    jl_error *err)
 {
     jl_cuda cuda;
     jl_cuda_device gpus[64];
     size_t n = 0;
-    jl_error reason = {0};
-    int rc = jl_cuda_open(&cuda, NULL, &reason);
-    if (!rc) rc = jl_cuda_devices(&cuda, gpus, 64, &n, &reason);
-    if (rc && facts) facts->add(facts->ctx, "cuda", reason.msg);
+    int rc = jl_cuda_open(&cuda, NULL, err);
+    if (rc) return rc;
+    rc = jl_cuda_devices(&cuda, gpus, 64, &n, err);
     for (size_t i = 0; !rc && i < n && *count < capacity; i++) {
         jl_device *d = &devices[(*count)++];
-        *d = (jl_device){.provider = "cuda", .index = (int)i};
+        *d = (jl_device){.index = (int)i};
+        snprintf(d->provider, sizeof d->provider, "%s", provider);
         snprintf(d->name, sizeof d->name, "%s", gpus[i].name);
         snprintf(d->uuid, sizeof d->uuid, "%s", gpus[i].uuid);
     }
-    if (!rc) jl_cuda_close(&cuda);
+    jl_cuda_close(&cuda);
+    return rc;
+}
+
+static void add_cpu(jl_device *devices, size_t capacity, size_t *count, const char *provider)
+{
+    if (*count == capacity) return;
+    jl_device *d = &devices[(*count)++];
+    *d = (jl_device){.index = 0};
+    snprintf(d->provider, sizeof d->provider, "%s", provider);
+    jl_cpu_name(d->name, sizeof d->name);
+}
+
+/* One provider: its devices, or why there are none. */
+static int probe_provider(const ort_library *l, const jl_configuration *c, jl_device *devices,
+                          size_t capacity, size_t *count, jl_error *err)
+{
+    int rc = require_provider(l, c, err);
+    if (rc) return rc;
+    if (needs_gpu(c)) return add_gpus(devices, capacity, count, c->provider, err);
+    if (!strcmp(c->provider, "plugin"))
+        return jl_fail(err, JL_ERR_MISSING,
+                       "takes any execution provider library: ort-plugin/fp32+ep_library=FILE.so");
+    add_cpu(devices, capacity, count, c->provider);
+    return 0;
 }
 
 static int ort_probe(const jl_configuration *c, jl_device *devices, size_t capacity, size_t *count,
@@ -287,18 +314,12 @@ static int ort_probe(const jl_configuration *c, jl_device *devices, size_t capac
         facts->add(facts->ctx, "version", l.version);
         facts->add(facts->ctx, "library", l.path);
         facts->add(facts->ctx, "providers", list.text.p);
-        facts->add(facts->ctx, "not run here",
-                   "ort-tensorrt and ort-openvino: their options are passed on, but jouleline's "
-                   "own tests never run them");
     }
     jl_buf_free(&list.text);
-    const char *provider = c ? c->provider : "";
-    if ((!*provider || !strcmp(provider, "cpu")) && *count < capacity) {
-        devices[*count] = (jl_device){.provider = "cpu"};
-        jl_cpu_name(devices[*count].name, sizeof devices->name);
-        ++*count;
-    }
-    if (list.found && (!*provider || needs_gpu(c))) add_gpus(devices, capacity, count, facts);
+    if (c && c->provider[0]) return probe_provider(&l, c, devices, capacity, count, err);
+    add_cpu(devices, capacity, count, "cpu");
+    jl_error none; /* a machine without GPU is no failure when nobody asked for one */
+    if (list.found) add_gpus(devices, capacity, count, "cuda", &none);
     return 0;
 }
 

@@ -318,6 +318,19 @@ static void the_probe_tells_library_and_processor(void **state)
     assert_non_null(fact(&f, "version"));
     assert_non_null(strstr(fact(&f, "providers"), "CPUExecutionProvider"));
     jl_configuration c;
+    static const char *const absent[][2] = {
+        {"ort-cuda/fp32", "without CUDAExecutionProvider"},
+        {"ort-tensorrt/fp32", "without TensorrtExecutionProvider"},
+        {"ort-plugin/fp32", "+ep_library="},
+    };
+    for (size_t i = 0; i < 3; i++) {
+        assert_int_equal(jl_configuration_parse(absent[i][0], &c, &err), 0);
+        assert_int_equal(r->probe(&c, d, 8, &count, &sink, &err), JL_ERR_MISSING);
+        assert_non_null(strstr(err.msg, absent[i][1]));
+    }
+    assert_int_equal(jl_configuration_parse("ort-cpu/fp32", &c, &err), 0);
+    assert_int_equal(r->probe(&c, d, 8, &count, &sink, &err), 0);
+    assert_int_equal(count, 1);
     assert_int_equal(jl_configuration_parse("ort-cpu/fp32+lib=/nowhere.so", &c, &err), 0);
     assert_int_equal(r->probe(&c, d, 8, &count, &sink, &err), JL_ERR_MISSING);
     assert_int_equal(count, 0);
