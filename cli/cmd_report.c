@@ -7,7 +7,9 @@
 #include "terminal.h"
 
 typedef struct settings {
-    const char *db, *study;
+    const char *db, *study, *baseline;
+    jl_words sections;
+    int64_t seed;
     int output;
     bool list;
 } settings;
@@ -24,6 +26,30 @@ static const jl_option options[] = {
      .command_line = true,
      .offset = offsetof(settings, list),
      .help = "list the studies of the store"},
+    {.name = "section",
+     .alias = "sections",
+     .letter = 's',
+     .kind = JL_OPT_WORDS,
+     .argument = "NAME,...",
+     .command_line = true,
+     .offset = offsetof(settings, sections),
+     .help = "cells, pairs, families, precision, batch, devices, portability, int8, audit, "
+             "roofline, energy, paradox, findings (default: cells, what failed, findings)"},
+    {.name = "baseline",
+     .kind = JL_OPT_TEXT,
+     .argument = "CONFIG",
+     .command_line = true,
+     .offset = offsetof(settings, baseline),
+     .help = "pairs with this configuration only"},
+    {.name = "seed",
+     .kind = JL_OPT_INT,
+     .argument = "N",
+     .min = 0,
+     .max = 1e15,
+     .fallback = "1",
+     .command_line = true,
+     .offset = offsetof(settings, seed),
+     .help = "of random sign flips and resamples"},
     JL_OPTION_OUTPUT(settings, output, "table|md|csv|json"),
     JL_OPTION_DB(settings, db),
     {0},
@@ -78,11 +104,11 @@ static int run(const jl_invocation *call)
     if (s->list) {
         code = list_studies(call, store);
     } else {
-        bool words = s->output == JL_RESULTS_TABLE || s->output == JL_RESULTS_MD;
+        jl_report_options o = {.baseline = s->baseline, .seed = (uint64_t)s->seed};
         int rc = jl_store_load(store, s->study, &d, &err);
-        if (!rc && words) rc = jl_print_headline(stdout, d, &err);
-        if (!rc && words) putchar('\n');
-        if (!rc) rc = jl_print_results(stdout, d, (jl_results_format)s->output, &err);
+        if (!rc)
+            rc = jl_print_sections(stdout, d, true, s->sections.items, s->sections.count, &o,
+                                   (jl_report_format)s->output, &err);
         if (rc) code = jl_report_error(call, &err);
     }
     jl_study_data_free(d);
@@ -93,9 +119,15 @@ static int run(const jl_invocation *call)
 const jl_command jl_command_report = {
     .name = "report",
     .summary = "print the results of a study",
-    .about = "Prints what a store holds of a study: first the configuration that uses the fewest "
-             "joules per inference (without a meter, the least time), then one row a cell with "
-             "medians over rounds and their intervals.",
+    .about =
+        "Prints what a store holds of a study: first the configuration that uses the fewest "
+        "joules per inference (without a meter, the least time), then the sections asked for.\n"
+        "\n"
+        "cells: one row a cell with medians over rounds and their intervals. pairs: every two "
+        "configurations of a model and batch, tested. families, precision, batch, devices, "
+        "int8: what holds over models. portability: what does not run. audit: what was not "
+        "held equal. roofline, energy, paradox: why. findings: what was shown, in sentences, "
+        "each with the query that lists its values.",
     .options = options,
     .settings_size = sizeof(settings),
     .run = run,

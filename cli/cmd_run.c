@@ -364,7 +364,10 @@ static int run(const jl_invocation *call)
     jl_progress_end(&shown.progress);
     jl_study_data *d = NULL;
     if (!rc && result.rounds) rc = jl_store_load(store, result.uid, &d, &err);
-    if (d && !s->quiet) rc = jl_print_results(stdout, d, JL_RESULTS_TABLE, &err);
+    static const char *const cells[] = {"cells"};
+    jl_report_options o = {0};
+    if (d && !s->quiet)
+        rc = jl_print_sections(stdout, d, false, cells, 1, &o, JL_REPORT_TABLE, &err);
     if (d && !s->quiet) putchar('\n');
     if (d && !rc) rc = jl_print_headline(stdout, d, &err);
     jl_study_data_free(d);

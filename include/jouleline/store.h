@@ -185,6 +185,9 @@ typedef struct jl_study_data jl_study_data;
 /* `study` is a name, the beginning of a uid, or NULL for the newest. JL_ERR_MISSING names what
  * there is. */
 int jl_store_load(jl_store *s, const char *study, jl_study_data **data, jl_error *err);
+/* The same with another tail percentile: 90, 95 or 99, which jl_store_load takes. */
+int jl_store_load_tail(jl_store *s, const char *study, int tail, jl_study_data **data,
+                       jl_error *err);
 void jl_study_data_free(jl_study_data *d); /* NULL is fine */
 const struct jl_study_table *jl_study_data_table(const jl_study_data *d);
 /* Why runs have no joules, "" when all have some; lives as long as the data. */

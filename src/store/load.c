@@ -37,6 +37,8 @@ typedef struct loader {
     jl_store *s;
     jl_study_data *d;
     jl_id study;
+    int tail; /* percentile: 90, 95, 99 */
+    bool has_tail;
     places models, configurations, devices, cells, rounds, facts;
     struct run_place {
         uint32_t slot, round;
@@ -341,7 +343,10 @@ static void take_run(loader *l, sqlite3_stmt *q, uint32_t at, uint32_t round)
         return;
     }
     s->ok++;
-    l->d->values[JL_LATENCY][(size_t)at * l->d->table.rounds + round] = number(q, 5);
+    size_t place = (size_t)at * l->d->table.rounds + round;
+    l->d->values[JL_LATENCY][place] = number(q, 5);
+    l->d->values[JL_LATENCY_TAIL][place] = number(q, 8);
+    l->has_tail |= isfinite(l->d->values[JL_LATENCY_TAIL][place]) != 0;
     int64_t id = sqlite3_column_int64(q, 0);
     if (id > 0 && id < l->run_limit) l->runs[id] = (struct run_place){at, round};
 }
@@ -359,10 +364,12 @@ static int read_runs(loader *l, jl_error *err)
     l->runs = malloc((size_t)l->run_limit * sizeof *l->runs);
     if (!l->runs) return no_memory(err);
     memset(l->runs, 0xff, (size_t)l->run_limit * sizeof *l->runs);
-    rc = jl_sql_query(l->s, &q, err,
-                      "SELECT id, cell, coalesce(device, 0), round, outcome, latency_ns, message, "
-                      "coalesce(facts, 0) FROM run WHERE counts = 1 ORDER BY id",
-                      "");
+    char sql[256];
+    snprintf(sql, sizeof sql,
+             "SELECT id, cell, coalesce(device, 0), round, outcome, latency_ns, message, "
+             "coalesce(facts, 0), latency_p%d_ns FROM run WHERE counts = 1 ORDER BY id",
+             l->tail);
+    rc = jl_sql_query(l->s, &q, err, sql, "");
     if (rc) return rc;
     while (!rc && sqlite3_step(q) == SQLITE_ROW) {
         uint32_t at, round = place(&l->rounds, sqlite3_column_int64(q, 3));
@@ -371,6 +378,7 @@ static int read_runs(loader *l, jl_error *err)
         if (!rc) take_run(l, q, at, round);
     }
     sqlite3_finalize(q);
+    if (l->has_tail) l->d->table.values[JL_LATENCY_TAIL] = l->d->values[JL_LATENCY_TAIL];
     l->d->table.values[JL_LATENCY] = l->d->values[JL_LATENCY];
     return rc;
 }
@@ -390,7 +398,7 @@ static int read_energy(loader *l, jl_error *err)
         int64_t id = sqlite3_column_int64(q, 0);
         if (id <= 0 || id >= l->run_limit || l->runs[id].slot == UINT32_MAX) continue;
         size_t at = (size_t)l->runs[id].slot * l->d->table.rounds + l->runs[id].round;
-        for (int m = JL_ENERGY; m < JL_METRIC_COUNT; m++) {
+        for (int m = JL_ENERGY; m <= JL_ENERGY_NET_SLEEPING; m++) {
             double v = number(q, columns[m]);
             if (!isfinite(v)) continue;
             l->d->values[m][at] = v;
@@ -471,12 +479,21 @@ static int read_name(loader *l, jl_error *err)
 
 int jl_store_load(jl_store *s, const char *study, jl_study_data **data, jl_error *err)
 {
+    return jl_store_load_tail(s, study, 99, data, err);
+}
+
+int jl_store_load_tail(jl_store *s, const char *study, int tail, jl_study_data **data,
+                       jl_error *err)
+{
     static int (*const steps[])(loader *, jl_error *) = {
         read_name,  read_models, read_configurations, read_devices,   read_rounds,
         read_facts, read_runs,   read_energy,         describe_cells, read_agreement,
     };
     *data = NULL;
-    loader l = {.s = s, .d = calloc(1, sizeof *l.d)};
+    if (tail != 90 && tail != 95 && tail != 99)
+        return jl_fail(err, JL_ERR_USAGE, "a store keeps the percentiles 90, 95 and 99, not %d",
+                       tail);
+    loader l = {.s = s, .tail = tail, .d = calloc(1, sizeof *l.d)};
     if (!l.d || !(l.d->arena = jl_arena_new())) {
         free(l.d);
         return no_memory(err);
@@ -486,6 +503,7 @@ int jl_store_load(jl_store *s, const char *study, jl_study_data **data, jl_error
         rc = steps[i](&l, err);
     free(l.slots);
     free(l.runs);
+    l.d->table.tail_percentile = tail / 100.0;
     l.d->table.cells = l.out;
     l.d->table.cell_count = l.slot_count;
     if (!rc) rc = jl_study_table_check(&l.d->table, err);

@@ -8,3 +8,8 @@ foreach(file IN LISTS golden_files)
 endforeach()
 add_test(NAME golden.runner COMMAND ${JL_PYTHON} ${CMAKE_CURRENT_LIST_DIR}/test_run.py)
 set_tests_properties(golden.runner PROPERTIES LABELS golden TIMEOUT 60)
+
+# Stores of known content for the examples.
+add_executable(make_store ${CMAKE_CURRENT_LIST_DIR}/make_store.c)
+target_link_libraries(make_store PRIVATE jl_cli)
+set_target_properties(make_store PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR})

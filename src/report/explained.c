@@ -1,0 +1,396 @@
+/* Roofs, the energy model, and the pairs of models that go against the count of operations. */
+#include <math.h>
+#include <stdlib.h>
+
+#include "base/memory.h"
+#include "jouleline/energy_model.h"
+#include "jouleline/paradox.h"
+#include "jouleline/roofline.h"
+#include "report/sections.h"
+
+/* Whether a device ran a configuration at all. */
+static bool ran(const jl_study_table *t, uint32_t device, uint32_t configuration)
+{
+    for (size_t i = 0; i < t->cell_count; i++)
+        if (t->cells[i].device == device && t->cells[i].configuration == configuration &&
+            t->cells[i].outcome == JL_OUTCOME_OK)
+            return true;
+    return false;
+}
+
+/* --- roofline --- */
+
+static const jl_sheet_column roof_columns[] = {
+    {"device", NULL, false},           {"configuration", "configuration", false},
+    {"flop_per_s", NULL, false},       {"bytes_per_s", NULL, false},
+    {"dispatches_per_s", NULL, false}, {NULL, "compute GFLOP/s", true},
+    {NULL, "memory GB/s", true},       {NULL, "dispatch 1/ms", true},
+    {"simulated", NULL, false},
+};
+enum { ROOF_COLUMNS = sizeof roof_columns / sizeof *roof_columns };
+
+static const jl_sheet_column place_columns[] = {
+    {"device", NULL, false},       {"configuration", NULL, false},
+    {"model", "model", false},     {"batch", "batch", true},
+    {"in_flight", NULL, false},    {"intensity", "FLOP / byte", true},
+    {"binds", "roof", false},      {"fraction", NULL, false},
+    {NULL, "of it reached", true}, {"bound_s", NULL, false},
+    {NULL, "least ms", true},      {"partial", "a roof unknown", false},
+    {"simulated", NULL, false},
+};
+enum { PLACE_COLUMNS = sizeof place_columns / sizeof *place_columns };
+
+static int put_roofs(jl_report *r, const jl_study_data *d, bool *any, jl_error *err)
+{
+    const jl_study_table *t = jl_study_data_table(d);
+    jl_arena *a = jl_report_arena(r);
+    jl_sheet *s = jl_report_sheet(r, "roofs", "Roofs, measured by probe models through the runtime",
+                                  roof_columns, ROOF_COLUMNS);
+    for (uint32_t i = 0; i < t->device_count; i++)
+        for (uint32_t k = 0; k < t->configuration_count; k++) {
+            jl_roofs roofs;
+            if (!ran(t, i, k)) continue;
+            int rc = jl_study_roofs(t, i, k, &roofs, err);
+            if (rc) return rc;
+            const jl_value *v = roofs.rate;
+            if (v[0].why && v[1].why && v[2].why) continue;
+            *any = true;
+            jl_sheet_row(s, jl_several_devices(t) ? jl_device_label(r, t, i) : NULL);
+            jl_sheet_text(s, t->devices[i].name);
+            jl_sheet_text(s, t->configurations[k].name);
+            for (int roof = 0; roof < JL_ROOF_COUNT; roof++)
+                jl_sheet_value(s, v[roof]);
+            jl_sheet_text(s, jl_digits(a, v[JL_ROOF_COMPUTE], 1e-9));
+            jl_sheet_text(s, jl_digits(a, v[JL_ROOF_MEMORY], 1e-9));
+            jl_sheet_text(s, jl_digits(a, v[JL_ROOF_DISPATCH], 1e-3));
+            jl_sheet_bool(s, t->devices[i].simulated);
+        }
+    if (!*any)
+        jl_sheet_note(
+            s, "No roofs: the study has no probe models (a large matrix product, a streaming "
+               "addition, a chain of small nodes).");
+    return 0;
+}
+
+static void put_place(jl_sheet *s, jl_report *r, const jl_study_table *t, const jl_study_cell *c,
+                      const jl_roof_place *p)
+{
+    jl_arena *a = jl_report_arena(r);
+    const char *configuration = t->configurations[c->configuration].name;
+    jl_sheet_row(s, jl_several_devices(t) ? jl_arena_printf(a, "%s, %s", configuration,
+                                                            jl_device_label(r, t, c->device))
+                                          : configuration);
+    jl_sheet_text(s, t->devices[c->device].name);
+    jl_sheet_text(s, configuration);
+    jl_sheet_text(s, t->models[c->model].name);
+    jl_sheet_count(s, c->batch);
+    jl_sheet_count(s, c->in_flight);
+    jl_sheet_value(s, p->intensity);
+    jl_sheet_text(s, jl_roof_name(p->binds));
+    jl_sheet_value(s, p->fraction);
+    jl_sheet_text(s,
+                  p->fraction.why ? NULL : jl_arena_printf(a, "%.0f %%", 100 * p->fraction.value));
+    jl_sheet_value(s, p->bound_s);
+    jl_sheet_text(s, jl_digits(a, p->bound_s, 1e3));
+    jl_sheet_bool(s, p->partial);
+    jl_sheet_bool(s, t->devices[c->device].simulated);
+}
+
+int jl_section_roofline(jl_report *r, const jl_study_data *d, const jl_report_options *o,
+                        jl_error *err)
+{
+    (void)o;
+    const jl_study_table *t = jl_study_data_table(d);
+    JL_OWNED jl_roof_place *places = calloc(t->cell_count + 1, sizeof *places);
+    if (!places) return jl_fail(err, JL_ERR_MEMORY, "no memory for the roofline");
+    bool any = false;
+    int rc = put_roofs(r, d, &any, err);
+    if (!rc && any) rc = jl_study_roofline(t, places, err);
+    if (rc || !any) return rc;
+    jl_sheet *s =
+        jl_report_sheet(r, "roofline", "Which roof binds each cell", place_columns, PLACE_COLUMNS);
+    for (uint32_t device = 0; device < t->device_count; device++)
+        for (uint32_t k = 0; k < t->configuration_count; k++)
+            for (size_t i = 0; i < t->cell_count; i++) {
+                const jl_study_cell *c = &t->cells[i];
+                if (c->device == device && c->configuration == k && !places[i].bound_s.why &&
+                    !t->models[c->model].probe)
+                    put_place(s, r, t, c, &places[i]);
+            }
+    jl_sheet_note(s, "A call needs at least the longest of the times that the roofs allow. Above "
+                     "100 %% its bytes came from a cache.");
+    jl_note_origin(s, d);
+    return 0;
+}
+
+/* --- energy model --- */
+
+static const jl_sheet_column fit_columns[] = {
+    {"device", NULL, false},
+    {"configuration", NULL, false},
+    {"term", "term", false},
+    {"value", "coefficient", true},
+    {"unit", "unit", false},
+    {"low", NULL, false},
+    {"high", NULL, false},
+    {"level", NULL, false},
+    {NULL, "interval", true},
+    {"identified", "identified", false},
+    {"inflation", "inflation", true},
+    {"rows", NULL, false},
+    {"models", NULL, false},
+    {"probes", NULL, false},
+    {"condition", NULL, false},
+    {"error", NULL, false},
+    {"error_time_only", NULL, false},
+    {"error_flop_only", NULL, false},
+    {"idle_sleeping_w", NULL, false},
+    {"idle_waking_w", NULL, false},
+    {"simulated", NULL, false},
+    {"modelled", NULL, false},
+};
+enum { FIT_COLUMNS = sizeof fit_columns / sizeof *fit_columns };
+
+static const jl_sheet_column split_columns[] = {
+    {"device", NULL, false},
+    {"configuration", NULL, false},
+    {"model", "model", false},
+    {"batch", "batch", true},
+    {"energy_j", "measured J/call", true},
+    {"predicted_j", "model J/call", true},
+    {"static_j", NULL, false},
+    {"arithmetic_j", NULL, false},
+    {"traffic_j", NULL, false},
+    {NULL, "static", true},
+    {NULL, "arithmetic", true},
+    {NULL, "traffic", true},
+    {"simulated", NULL, false},
+    {"modelled", NULL, false},
+};
+enum { SPLIT_COLUMNS = sizeof split_columns / sizeof *split_columns };
+
+static const char *fit_heading(jl_report *r, const jl_study_table *t, uint32_t device,
+                               uint32_t configuration)
+{
+    return jl_arena_printf(jl_report_arena(r), "%s, %s", t->configurations[configuration].name,
+                           jl_device_label(r, t, device));
+}
+
+static void put_fit(jl_sheet *s, jl_report *r, const jl_study_table *t, uint32_t device,
+                    uint32_t configuration, const jl_energy_fit *f)
+{
+    static const char *const units[] = {"W", "J/flop", "J/byte"};
+    const jl_study_device *d = &t->devices[device];
+    const char *heading = fit_heading(r, t, device, configuration);
+    for (int k = 0; k < JL_ENERGY_TERMS; k++) {
+        const jl_coefficient *c = &f->term[k];
+        jl_sheet_row(s, heading);
+        jl_sheet_text(s, d->name);
+        jl_sheet_text(s, t->configurations[configuration].name);
+        jl_sheet_text(s, jl_energy_term_name(k));
+        jl_sheet_number(s, c->value);
+        jl_sheet_text(s, units[k]);
+        jl_sheet_interval(s, &c->interval, 1);
+        jl_sheet_text(s, c->identified.why ? jl_why_words(c->identified.why) : "yes");
+        jl_sheet_number(s, c->inflation);
+        jl_sheet_count(s, f->rows);
+        jl_sheet_count(s, f->models);
+        jl_sheet_count(s, f->probes);
+        jl_sheet_number(s, f->condition);
+        jl_sheet_value(s, f->error);
+        jl_sheet_value(s, f->error_time_only);
+        jl_sheet_value(s, f->error_flop_only);
+        jl_sheet_number(s, d->idle_sleeping_w);
+        jl_sheet_number(s, d->idle_waking_w);
+        jl_sheet_bool(s, d->simulated);
+        jl_sheet_bool(s, t->modelled_energy);
+    }
+    if (!f->error.why && !f->error_time_only.why && !f->error_flop_only.why)
+        jl_sheet_note(
+            s,
+            "%s: %zu rows of %zu models and %zu probes, condition number %.3g; mean error on "
+            "models left out %.1f %% (time alone %.1f %%, FLOP alone %.1f %%).",
+            heading, f->rows, f->models, f->probes, f->condition, 100 * f->error.value,
+            100 * f->error_time_only.value, 100 * f->error_flop_only.value);
+    if (isfinite(d->idle_sleeping_w) || isfinite(d->idle_waking_w))
+        jl_sheet_note(s, "%s: idle power measured: sleeping %s W, waking %s W.", d->name,
+                      isfinite(d->idle_sleeping_w)
+                          ? jl_digits(jl_report_arena(r), jl_some(d->idle_sleeping_w), 1)
+                          : "not measured",
+                      isfinite(d->idle_waking_w)
+                          ? jl_digits(jl_report_arena(r), jl_some(d->idle_waking_w), 1)
+                          : "not measured");
+}
+
+static void put_split(jl_sheet *s, jl_report *r, const jl_study_table *t, uint32_t cell,
+                      const jl_energy_fit *f)
+{
+    jl_arena *a = jl_report_arena(r);
+    const jl_study_cell *c = &t->cells[cell];
+    jl_energy_row row;
+    jl_value split[JL_ENERGY_TERMS];
+    if (t->models[c->model].probe || !jl_energy_row_of(t, cell, &row)) return;
+    jl_energy_split(f, &row, split);
+    jl_value predicted = jl_energy_predict(f, row.t_s, row.flop, row.bytes);
+    jl_sheet_row(s, fit_heading(r, t, c->device, c->configuration));
+    jl_sheet_text(s, t->devices[c->device].name);
+    jl_sheet_text(s, t->configurations[c->configuration].name);
+    jl_sheet_text(s, t->models[c->model].name);
+    jl_sheet_count(s, c->batch);
+    jl_sheet_number(s, row.energy_j);
+    jl_sheet_value(s, predicted);
+    for (int k = 0; k < JL_ENERGY_TERMS; k++)
+        jl_sheet_value(s, split[k]);
+    for (int k = 0; k < JL_ENERGY_TERMS; k++)
+        jl_sheet_text(s,
+                      split[k].why ? "not identifiable"
+                      : predicted.why || !(predicted.value > 0)
+                          ? NULL
+                          : jl_arena_printf(a, "%.0f %%", 100 * split[k].value / predicted.value));
+    jl_sheet_bool(s, t->devices[c->device].simulated);
+    jl_sheet_bool(s, t->modelled_energy);
+}
+
+/* One a device and configuration, row major. */
+static int make_fits(const jl_study_table *t, uint64_t seed, jl_energy_fit *fits, jl_error *err)
+{
+    int rc = 0;
+    for (uint32_t i = 0; i < t->device_count && !rc; i++)
+        for (uint32_t k = 0; k < t->configuration_count && !rc; k++) {
+            jl_energy_fit *f = &fits[i * t->configuration_count + k];
+            f->why = JL_TOO_FEW;
+            if (ran(t, i, k)) rc = jl_study_energy_fit(t, i, k, seed, f, err);
+        }
+    return rc;
+}
+
+int jl_section_energy(jl_report *r, const jl_study_data *d, const jl_report_options *o,
+                      jl_error *err)
+{
+    const jl_study_table *t = jl_study_data_table(d);
+    JL_OWNED jl_energy_fit *fits =
+        calloc(t->device_count * t->configuration_count + 1, sizeof *fits);
+    if (!fits) return jl_fail(err, JL_ERR_MEMORY, "no memory for the energy model");
+    jl_sheet *s =
+        jl_report_sheet(r, "energy_model", "Where the joules go: E = P t + a FLOP + b bytes",
+                        fit_columns, FIT_COLUMNS);
+    int rc = t->values[JL_ENERGY] ? make_fits(t, o->seed, fits, err) : 0;
+    size_t fitted = 0, n = t->device_count * t->configuration_count;
+    for (size_t i = 0; i < n && t->values[JL_ENERGY] && !rc; i++)
+        if (!fits[i].why) {
+            put_fit(s, r, t, (uint32_t)(i / t->configuration_count),
+                    (uint32_t)(i % t->configuration_count), &fits[i]);
+            fitted++;
+        }
+    if (!fitted)
+        jl_sheet_note(
+            s, t->values[JL_ENERGY]
+                   ? "No fit: it needs joules, times, FLOP and bytes of at least four models."
+                   : "No fit: no joules were measured.");
+    jl_note_origin(s, d);
+    if (rc || !fitted) return rc;
+    s = jl_report_sheet(r, "energy", "Each cell's joules by cause", split_columns, SPLIT_COLUMNS);
+    for (size_t i = 0; i < n; i++)
+        for (uint32_t c = 0; c < t->cell_count && !fits[i].why; c++)
+            if (t->cells[c].device * t->configuration_count + t->cells[c].configuration == i)
+                put_split(s, r, t, c, &fits[i]);
+    return 0;
+}
+
+/* --- paradox pairs --- */
+
+static const jl_sheet_column paradox_columns[] = {
+    {"device", NULL, false},
+    {"configuration", NULL, false},
+    {"batch", NULL, false},
+    {"small", "fewer FLOP", false},
+    {"large", "more FLOP", false},
+    {"flop_ratio", "FLOP ratio", true},
+    {"ratio", "J/item ratio", true},
+    JL_INTERVAL_COLUMNS,
+    {"rounds", NULL, false},
+    {"effect", NULL, false},
+    {"p", "p", true},
+    {"family", NULL, false},
+    {"ratio_net", "net", true},
+    {"p_net", NULL, false},
+    {"cause", "cause", false},
+    {"cure", "what would cure it", false},
+    {"cure_batch", NULL, false},
+    {"gain_predicted", NULL, false},
+    {"gain_measured", NULL, false},
+    {"simulated", NULL, false},
+    {"modelled", NULL, false},
+};
+enum { PARADOX_COLUMNS = sizeof paradox_columns / sizeof *paradox_columns };
+
+static const char *cure_text(jl_report *r, const jl_paradox *p)
+{
+    jl_arena *a = jl_report_arena(r);
+    if (p->cure == JL_CURE_NONE) return NULL;
+    const char *words = p->cure == JL_CURE_BATCHING && p->cure_batch
+                            ? jl_arena_printf(a, "batch %u", p->cure_batch)
+                            : jl_cure_words(p->cure);
+    if (!p->gain_measured.why)
+        return jl_arena_printf(a, "%s: %.2f times less (measured)", words, p->gain_measured.value);
+    if (!p->gain_predicted.why)
+        return jl_arena_printf(a, "%s: %.2f times less (predicted)", words,
+                               p->gain_predicted.value);
+    return words;
+}
+
+static void put_paradox(jl_sheet *s, jl_report *r, const jl_study_table *t, const jl_paradox *p)
+{
+    const jl_study_cell *small = &t->cells[p->small_cell], *large = &t->cells[p->large_cell];
+    const jl_study_device *d = &t->devices[small->device];
+    const char *configuration = t->configurations[small->configuration].name;
+    jl_sheet_row(s, jl_arena_printf(jl_report_arena(r), "%s, batch %u, %s", configuration,
+                                    small->batch, jl_device_label(r, t, small->device)));
+    jl_sheet_text(s, d->name);
+    jl_sheet_text(s, configuration);
+    jl_sheet_count(s, small->batch);
+    jl_sheet_text(s, t->models[small->model].name);
+    jl_sheet_text(s, t->models[large->model].name);
+    jl_sheet_number(s, p->flop_ratio);
+    jl_sheet_value(s, p->ratio);
+    jl_sheet_interval(s, &p->interval, 1);
+    jl_sheet_count(s, p->n);
+    jl_sheet_value(s, p->effect);
+    jl_sheet_p(s, p->p);
+    jl_sheet_count(s, p->family);
+    jl_sheet_value(s, p->ratio_net);
+    jl_sheet_p(s, p->p_net);
+    jl_sheet_text(s, jl_cause_words(p->cause));
+    jl_sheet_text(s, cure_text(r, p));
+    jl_sheet_count(s, p->cure_batch);
+    jl_sheet_value(s, p->gain_predicted);
+    jl_sheet_value(s, p->gain_measured);
+    jl_sheet_bool(s, d->simulated);
+    jl_sheet_bool(s, t->modelled_energy);
+}
+
+int jl_section_paradox(jl_report *r, const jl_study_data *d, const jl_report_options *o,
+                       jl_error *err)
+{
+    const jl_study_table *t = jl_study_data_table(d);
+    JL_OWNED jl_energy_fit *fits =
+        calloc(t->device_count * t->configuration_count + 1, sizeof *fits);
+    if (!fits) return jl_fail(err, JL_ERR_MEMORY, "no memory for the energy model");
+    jl_sheet *s = jl_report_sheet(r, "paradox", "Fewer operations, more energy", paradox_columns,
+                                  PARADOX_COLUMNS);
+    jl_paradoxes all = {0};
+    int rc = t->values[JL_ENERGY] ? make_fits(t, o->seed, fits, err) : 0;
+    if (!rc && t->values[JL_ENERGY]) rc = jl_find_paradoxes(t, fits, o->seed, &all, err);
+    for (size_t i = 0; i < all.count && !rc; i++)
+        put_paradox(s, r, t, &all.items[i]);
+    if (all.count)
+        jl_sheet_note(s,
+                      "Pairs with at least 10 %% fewer FLOP whose J/item ratio is estimated above "
+                      "1.05. p: one-sided against 1.05 by joint sign flips over all pairs of the "
+                      "device, configuration and batch; net: of waking idle.");
+    else
+        jl_sheet_note(s, t->values[JL_ENERGY] ? "No such pair." : "No joules were measured.");
+    jl_note_origin(s, d);
+    jl_paradoxes_free(&all);
+    return rc;
+}

@@ -1,0 +1,105 @@
+#include "report/sections.h"
+
+#include <stdio.h>
+
+#include "jouleline/portability.h"
+#include "report/sheet_private.h"
+
+const jl_section jl_sections[] = {
+    {"cells", "medians of every cell", jl_section_cells},
+    {"pairs", "every pair of configurations, tested", jl_section_pairs},
+    {"families", "runtimes and regimes by family of architectures", jl_section_families},
+    {"precision", "precisions against FP32", jl_section_precision},
+    {"batch", "larger batches against the smallest", jl_section_batch},
+    {"devices", "ratios between devices", jl_section_devices},
+    {"portability", "what does not run, and in whose words", jl_section_portability},
+    {"int8", "what INT8 saves and how it agrees", jl_section_int8},
+    {"audit", "what compared configurations do not hold equal", jl_section_audit},
+    {"roofline", "which roof binds each cell", jl_section_roofline},
+    {"energy", "where the joules go", jl_section_energy},
+    {"paradox", "fewer operations, more energy", jl_section_paradox},
+    {"findings", "what the study shows, in sentences", jl_section_findings},
+    {0},
+};
+
+const jl_section *jl_section_find(const char *name)
+{
+    for (const jl_section *s = jl_sections; s->name; s++)
+        if (!strcmp(s->name, name)) return s;
+    return NULL;
+}
+
+const char *jl_device_label(const jl_report *r, const jl_study_table *t, uint32_t device)
+{
+    const jl_study_device *d = &t->devices[device];
+    bool twin = false;
+    for (uint32_t i = 0; i < t->device_count; i++)
+        twin |= i != device && !strcmp(t->devices[i].name, d->name);
+    if (!twin && !d->simulated) return d->name;
+    return jl_arena_printf(r->arena, "%s%s%s%s%s", d->name, twin && d->uuid ? " [" : "",
+                           twin && d->uuid ? d->uuid : "", twin && d->uuid ? "]" : "",
+                           d->simulated ? " (simulated)" : "");
+}
+
+bool jl_several_devices(const jl_study_table *t)
+{
+    for (size_t i = 1; i < t->cell_count; i++)
+        if (t->cells[i].device != t->cells[0].device) return true;
+    return false;
+}
+
+bool jl_several_in_flight(const jl_study_table *t)
+{
+    for (size_t i = 1; i < t->cell_count; i++)
+        if (t->cells[i].in_flight != t->cells[0].in_flight) return true;
+    return false;
+}
+
+const char *jl_place_words(const jl_report *r, const jl_study_table *t, const jl_study_cell *c)
+{
+    char flight[48] = "";
+    if (jl_several_in_flight(t)) snprintf(flight, sizeof flight, ", %u in flight", c->in_flight);
+    bool device = jl_several_devices(t);
+    return jl_arena_printf(r->arena, "%s, batch %u%s%s%s", t->models[c->model].name, c->batch,
+                           flight, device ? ", " : "",
+                           device ? jl_device_label(r, t, c->device) : "");
+}
+
+size_t jl_report_metrics(const jl_study_table *t, jl_metric metrics[2])
+{
+    size_t n = 0;
+    if (t->values[JL_LATENCY]) metrics[n++] = JL_LATENCY;
+    if (t->values[JL_ENERGY]) metrics[n++] = JL_ENERGY;
+    return n;
+}
+
+const char *jl_metric_words(const jl_study_table *t, jl_metric m)
+{
+    return m == JL_ENERGY && t->modelled_energy ? "energy (modelled)" : jl_metric_name(m);
+}
+
+void jl_note_origin(jl_sheet *s, const jl_study_data *d)
+{
+    const jl_study_table *t = jl_study_data_table(d);
+    const char *reason = jl_study_data_no_energy(d);
+    if (!t->values[JL_ENERGY] && *reason)
+        jl_sheet_note(s,
+                      "No joules: %s; 'jouleline doctor' says of every meter why, and what would "
+                      "help.",
+                      strchr(reason, ';') ? "no meter works here" : reason);
+    if (t->modelled_energy && t->values[JL_ENERGY])
+        jl_sheet_note(s, "Joules are modelled from an assumed power, not measured.");
+    bool simulated = false;
+    for (size_t i = 0; i < t->cell_count; i++)
+        simulated |= t->devices[t->cells[i].device].simulated;
+    if (simulated) jl_sheet_note(s, "Simulated: these numbers come from a simulated device.");
+}
+
+const char *jl_not_held_equal(jl_report *r, const jl_study_cell *a, const jl_study_cell *b)
+{
+    size_t from = 0;
+    const char *name, *va, *vb, *all = NULL;
+    while (jl_audit_next(a, b, &from, &name, &va, &vb))
+        all = all ? jl_arena_printf(jl_report_arena(r), "%s, %s", all, name) : name;
+    return all;
+}

@@ -1,0 +1,67 @@
+/* The sections of a report: each adds its sheets. */
+#ifndef JL_REPORT_SECTIONS_H
+#define JL_REPORT_SECTIONS_H
+
+#include "jouleline/store.h"
+#include "jouleline/study_table.h"
+#include "report/sheet.h"
+
+typedef struct jl_report_options {
+    const char *baseline; /* of the pairs: a configuration, or NULL for all pairs */
+    uint64_t seed;        /* of draws and resamples */
+} jl_report_options;
+
+typedef struct jl_section {
+    const char *name, *about;
+    int (*add)(jl_report *r, const jl_study_data *d, const jl_report_options *o, jl_error *err);
+} jl_section;
+
+/* cells, pairs, families, ... in the order of printing; ends with {0}. */
+extern const jl_section jl_sections[];
+const jl_section *jl_section_find(const char *name);
+
+int jl_section_cells(jl_report *r, const jl_study_data *d, const jl_report_options *o,
+                     jl_error *err);
+int jl_section_pairs(jl_report *r, const jl_study_data *d, const jl_report_options *o,
+                     jl_error *err);
+int jl_section_families(jl_report *r, const jl_study_data *d, const jl_report_options *o,
+                        jl_error *err);
+int jl_section_precision(jl_report *r, const jl_study_data *d, const jl_report_options *o,
+                         jl_error *err);
+int jl_section_batch(jl_report *r, const jl_study_data *d, const jl_report_options *o,
+                     jl_error *err);
+int jl_section_devices(jl_report *r, const jl_study_data *d, const jl_report_options *o,
+                       jl_error *err);
+int jl_section_portability(jl_report *r, const jl_study_data *d, const jl_report_options *o,
+                           jl_error *err);
+int jl_section_int8(jl_report *r, const jl_study_data *d, const jl_report_options *o,
+                    jl_error *err);
+int jl_section_audit(jl_report *r, const jl_study_data *d, const jl_report_options *o,
+                     jl_error *err);
+int jl_section_roofline(jl_report *r, const jl_study_data *d, const jl_report_options *o,
+                        jl_error *err);
+int jl_section_energy(jl_report *r, const jl_study_data *d, const jl_report_options *o,
+                      jl_error *err);
+int jl_section_paradox(jl_report *r, const jl_study_data *d, const jl_report_options *o,
+                       jl_error *err);
+int jl_section_findings(jl_report *r, const jl_study_data *d, const jl_report_options *o,
+                        jl_error *err);
+
+/* ---- what the sections share ---- */
+
+/* The device's name; with its UUID where another has the same name, "(simulated)" if it is. */
+const char *jl_device_label(const jl_report *r, const jl_study_table *t, uint32_t device);
+bool jl_several_devices(const jl_study_table *t);
+bool jl_several_in_flight(const jl_study_table *t);
+/* "resnet50, batch 8", with the device and the calls in flight where the study has several. */
+const char *jl_place_words(const jl_report *r, const jl_study_table *t, const jl_study_cell *c);
+/* Latency, and the gross energy where it was measured. */
+size_t jl_report_metrics(const jl_study_table *t, jl_metric metrics[2]);
+/* "energy (modelled)" where it is. */
+const char *jl_metric_words(const jl_study_table *t, jl_metric m);
+/* The facts in which two cells differ: "tf32, threads", or NULL. */
+const char *jl_not_held_equal(jl_report *r, const jl_study_cell *a, const jl_study_cell *b);
+/* Says below a sheet what is simulated, modelled, or not measured. */
+void jl_note_origin(jl_sheet *s, const jl_study_data *d);
+
+#endif

@@ -1,0 +1,245 @@
+# The sections of a report, on stores of known content.
+$ make_store small small.db; jouleline report --db small.db
+On a processor, ort-cpu/fp32 uses the fewest joules per inference: 0.665 times that of the next, ort-cpu/fp32+threads=1 (95.1 % interval 0.661 to 0.671, p = 0.00098; 10 rounds, 2 cells, measured).
+
+resnet18
+batch  configuration      latency      interval  items/s  energy        interval
+                          ms/call                         J/item
+-----  -----------------  -------  ------------  -------  ------  --------------
+    1  ort-cpu/fp32         20.12  19.89..20.22    49.70  0.4013  0.3979..0.4022
+    1  ort-cpu/fp32+        29.80  29.63..30.09    33.56  0.6030  0.5944..0.6058
+       threads=1
+
+mobilenet_v2
+batch  configuration      latency      interval  items/s  energy        interval
+                          ms/call                         J/item
+-----  -----------------  -------  ------------  -------  ------  --------------
+    1  ort-cpu/fp32         10.03  9.919..10.12    99.75  0.1999  0.1980..0.2009
+    1  ort-cpu/fp32+        15.01  14.88..15.04    66.62  0.3005  0.2949..0.3048
+       threads=1
+
+Medians over 10 rounds; intervals are order statistics that hold with 97.9 %.
+
+Findings
+
+On a processor, ort-cpu/fp32 uses the fewest joules per inference: 0.665 times
+that of the next, ort-cpu/fp32+threads=1 (95.1 % interval 0.661 to 0.671, p =
+0.00098; 10 rounds, 2 cells, measured).
+    Query: SELECT model, configuration, batch, round FROM result WHERE
+      device_uid = 'cpu-0' AND outcome = 'ok' AND round_complete = 1 ORDER BY
+      model, configuration, batch, round
+$ jouleline report --db small.db -s pairs -o md
+On a processor, ort-cpu/fp32 uses the fewest joules per inference: 0.665 times that of the next, ort-cpu/fp32+threads=1 (95.1 % interval 0.661 to 0.671, p = 0.00098; 10 rounds, 2 cells, measured).
+
+|### Pairs of configurations: p Holm is corrected within this model and batch, p study over all
+
+**resnet18, batch 1: latency**
+
+|| new | base | new / base | interval | rounds | effect | p Holm | p study |
+||---|---|---:|---:|---:|---:|---:|---:|
+|| ort-cpu/fp32+threads=1 | ort-cpu/fp32 | 1.486 | 1.475..1.495 | 10 | 1.000 | 0.002 | 0.002 |
+
+**mobilenet_v2, batch 1: latency**
+
+|| new | base | new / base | interval | rounds | effect | p Holm | p study |
+||---|---|---:|---:|---:|---:|---:|---:|
+|| ort-cpu/fp32+threads=1 | ort-cpu/fp32 | 1.495 | 1.480..1.509 | 10 | 1.000 | 0.002 | 0.002 |
+
+**resnet18, batch 1: energy**
+
+|| new | base | new / base | interval | rounds | effect | p Holm | p study |
+||---|---|---:|---:|---:|---:|---:|---:|
+|| ort-cpu/fp32+threads=1 | ort-cpu/fp32 | 1.502 | 1.487..1.512 | 10 | 1.000 | 0.002 | 0.002 |
+
+**mobilenet_v2, batch 1: energy**
+
+|| new | base | new / base | interval | rounds | effect | p Holm | p study |
+||---|---|---:|---:|---:|---:|---:|---:|
+|| ort-cpu/fp32+threads=1 | ort-cpu/fp32 | 1.501 | 1.485..1.523 | 10 | 1.000 | 0.002 | 0.002 |
+
+Intervals hold with 95.1 %.
+
+Below 1 the new one takes less. effect: matched-pairs rank-biserial. What is not held equal: section audit.
+$ jouleline report --db small.db -s pairs,audit -o csv | cut -d, -f1-9 | tr -d '\r'
+section,model,batch,in_flight,device,device_uuid,metric,new,base
+pairs,resnet18,1,1,a processor,cpu-0,latency_ns,ort-cpu/fp32+threads=1,ort-cpu/fp32
+pairs,mobilenet_v2,1,1,a processor,cpu-0,latency_ns,ort-cpu/fp32+threads=1,ort-cpu/fp32
+pairs,resnet18,1,1,a processor,cpu-0,energy_j_per_item,ort-cpu/fp32+threads=1,ort-cpu/fp32
+pairs,mobilenet_v2,1,1,a processor,cpu-0,energy_j_per_item,ort-cpu/fp32+threads=1,ort-cpu/fp32
+
+section,device,base,new,fact,base_value,new_value,cells
+$ jouleline report --db small.db -s pairs -o json | grep -E 'ratio|"p_|level' | head -5
+      "ratio": 1.48573887,
+      "level": 0.951171875,
+      "p_least": 0.001953125,
+      "p_bonferroni": 0.001953125,
+      "p_holm": 0.001953125,
+$ jouleline report --db small.db -s pairs --baseline ort-cpu/fp3
+! jouleline report: the study has no configuration 'ort-cpu/fp3'; section cells names those that it has
+? 2
+$ jouleline report --db small.db -s cels
+! jouleline report: there is no section 'cels', did you mean 'cells'; --help lists them
+? 2
+# Joules by cause on a device of known coefficients: 60 W, 5 pJ/FLOP, 80 pJ/byte.
+$ make_store simulated sim.db; jouleline report --db sim.db -s energy | sed -n 3,15p
+Where the joules go: E = P t + a FLOP + b bytes
+
+fake-sim/fp32, simulated (simulated)
+term            coefficient  unit              interval  identified  inflation
+--------------  -----------  ------  ------------------  ----------  ---------
+static power          60.06  W             59.93..60.22  yes             1.550
+arithmetic         5.02e-12  J/flop     5e-12..5.04e-12  yes             1.702
+memory traffic        8e-11  J/byte  7.95e-11..8.05e-11  yes             1.750
+
+Intervals hold with 95.0 %.
+fake-sim/fp32, simulated (simulated): 48 rows of 15 models and 3 probes,
+condition number 3.39; mean error on models left out 0.4 % (time alone 27.2 %,
+FLOP alone 35.0 %).
+$ jouleline report --db sim.db -s roofline | head -12
+simulated: no comparison: fewer than two configurations ran the same cells in a complete round.
+
+Roofs, measured by probe models through the runtime
+
+configuration  compute  memory  dispatch
+               GFLOP/s    GB/s      1/ms
+-------------  -------  ------  --------
+fake-sim/fp32     9977   500.5     100.3
+
+Which roof binds each cell
+
+fake-sim/fp32
+$ jouleline report --db sim.db -s paradox -o csv | tr -d '\r' | cut -d, -f4,5,6,20,21,22 | head -4
+small,large,flop_ratio,gain_predicted,gain_measured,simulated
+m3,m5,0.527777778,6.62545732,6.62669149,1
+m14,m5,0.833333333,4.28208361,4.27562506,1
+m10,m6,0.780821918,3.83789303,3.85150696,1
+# One round, equal values, missing rounds, no joules: said, and no number that the data cannot carry.
+$ make_store one one.db; jouleline report --db one.db -s pairs
+On a processor, ort-cpu/fp32 uses the fewest joules per inference, but the difference is not shown: 0.663 times that of the next, ort-cpu/fp32+threads=1 (no interval: too few values, p = 0.50; 1 round, 2 cells, measured).
+
+Pairs of configurations: p Holm is corrected within this model and batch, p
+study over all
+
+resnet18, batch 1: latency
+new                     base          new /  rounds  effect     p
+                                       base                  Holm
+----------------------  ------------  -----  ------  ------  ----
+ort-cpu/fp32+threads=1  ort-cpu/fp32  1.494       1   1.000     1
+
+mobilenet_v2, batch 1: latency
+new                     base          new /  rounds  effect     p
+                                       base                  Holm
+----------------------  ------------  -----  ------  ------  ----
+ort-cpu/fp32+threads=1  ort-cpu/fp32  1.515       1   1.000     1
+
+resnet18, batch 1: energy
+new                     base          new /  rounds  effect     p
+                                       base                  Holm
+----------------------  ------------  -----  ------  ------  ----
+ort-cpu/fp32+threads=1  ort-cpu/fp32  1.496       1   1.000     1
+
+mobilenet_v2, batch 1: energy
+new                     base          new /  rounds  effect     p
+                                       base                  Holm
+----------------------  ------------  -----  ------  ------  ----
+ort-cpu/fp32+threads=1  ort-cpu/fp32  1.519       1   1.000     1
+
+No interval: at 95 % it needs at least 6 rounds.
+With 1 round(s) no pair among 1 can pass Holm's or Bonferroni's correction at 5
+%: 6 rounds are needed.
+Over the study's 2 pairs Bonferroni cannot be passed with 1 round(s) (7 are
+needed); p study, by joint sign flips over rounds, has no such ceiling.
+Below 1 the new one takes less. effect: matched-pairs rank-biserial. What is not
+held equal: section audit.
+$ jouleline report --db one.db -s families,batch,int8,devices,paradox,energy,roofline | grep -ciE 'nan|inf '
+0
+? 1
+$ make_store ties ties.db; jouleline report --db ties.db -s pairs -o csv | cut -d, -f10-16 | tr -d '\r'
+low,high,level,rounds,left_out,effect,p
+1.5,1.5,0.951171875,10,0,1,0.001953125
+1.5,1.5,0.951171875,10,0,1,0.001953125
+1.5,1.5,0.951171875,10,0,1,0.001953125
+1.5,1.5,0.951171875,10,0,1,0.001953125
+$ make_store holes holes.db; jouleline report --db holes.db -s cells | tail -5
+       threads=1
+
+Medians over 10 rounds; intervals are order statistics that hold with 96.1 % to
+97.9 %.
+8 of 10 rounds are complete; only these give pairs.
+$ jouleline report --db holes.db -s pairs -o csv | cut -d, -f2,7,10,14,15 | tr -d '\r'
+batch,new,low,left_out,effect
+1,ort-cpu/fp32+threads=1,1.47388394,1,1
+1,ort-cpu/fp32+threads=1,1.47474202,0,1
+1,ort-cpu/fp32+threads=1,1.48747296,1,1
+1,ort-cpu/fp32+threads=1,1.4843901,0,1
+$ make_store no-joules none.db; jouleline report --db none.db -s energy
+On a processor, ort-cpu/fp32 uses the least time per inference: 0.671 times that of the next, ort-cpu/fp32+threads=1 (95.1 % interval 0.665 to 0.676, p = 0.00098; 10 rounds, 2 cells, measured).
+
+Where the joules go: E = P t + a FLOP + b bytes
+
+No fit: no joules were measured.
+No joules: no meter here. 'jouleline doctor' lists every meter and what would
+help.
+# What a published study states.
+$ make_store reference ref.db; jouleline report --db ref.db -s portability
+On GeForce GTX 1650, ort-cuda/fp32 uses the fewest joules per inference: 0.673 times that of the next, ort-cuda/fp16 (95.1 % interval 0.673 to 0.673, p = 0.0029; 10 rounds, 38 cells, measured).
+On GeForce RTX 3060, ort-cuda/fp16 uses the fewest joules per inference: 0.845 times that of the next, ort-cuda/fp32 (95.1 % interval 0.845 to 0.845, p = 0.0029; 10 rounds, 39 cells, measured).
+On the CPU, ort-cpu/int8 uses the fewest joules per inference: 0.31 times that of the next, ort-cpu/fp32 (95.1 % interval 0.31 to 0.31, p = 0.00098; 10 rounds, 15 cells, measured).
+
+What does not run, or runs wrongly
+
+GeForce GTX 1650
+configuration    model            outcome       cells  batches  in its own words
+---------------  ---------------  -----------  ------  -------  ----------------
+pytorch-cuda/    efficientnet_b3  numerical    1 of 3       32
+fp16
+ort-cuda/fp16    vit_b_16         unsupported  3 of 3  1 to 32  Type Error: Type
+                                                                parameter (T) of
+                                                                Optype (Add)
+                                                                bound to
+                                                                different types
+ort-cuda/fp16    swin_t           unsupported  3 of 3  1 to 32  Type Error: Type
+                                                                parameter (T) of
+                                                                Optype (Add)
+                                                                bound to
+                                                                different types
+ort-cuda/fp16    efficientnet_b3  numerical    1 of 3       32
+
+GeForce RTX 3060
+configuration  model     outcome       cells  batches  in its own words
+-------------  --------  -----------  ------  -------  -------------------------
+ort-cuda/fp16  vit_b_16  unsupported  3 of 3  1 to 32  Type Error: Type
+                                                       parameter (T) of Optype
+                                                       (Add) bound to different
+                                                       types
+ort-cuda/fp16  swin_t    unsupported  3 of 3  1 to 32  Type Error: Type
+                                                       parameter (T) of Optype
+                                                       (Add) bound to different
+                                                       types
+$ jouleline report --db ref.db -s findings | grep -v Query | sed -n 7,20p
+On GeForce GTX 1650, ort-cuda/fp32 uses the fewest joules per inference: 0.673
+times that of the next, ort-cuda/fp16 (95.1 % interval 0.673 to 0.673, p =
+0.0029; 10 rounds, 38 cells, measured).
+      device_uid = 'GeForce GTX 1650' AND outcome = 'ok' AND round_complete = 1
+      ORDER BY model, configuration, batch, round
+
+On GeForce RTX 3060, ort-cuda/fp16 uses the fewest joules per inference: 0.845
+times that of the next, ort-cuda/fp32 (95.1 % interval 0.845 to 0.845, p =
+0.0029; 10 rounds, 39 cells, measured).
+      device_uid = 'GeForce RTX 3060' AND outcome = 'ok' AND round_complete = 1
+      ORDER BY model, configuration, batch, round
+
+On the CPU, ort-cpu/int8 uses the fewest joules per inference: 0.31 times that
+of the next, ort-cpu/fp32 (95.1 % interval 0.31 to 0.31, p = 0.00098; 10 rounds,
+$ jouleline report --db ref.db -s int8 | sed -n 6,14p
+
+ort-cpu/int8 (new) against ort-cpu/fp32 (base): latency, the CPU, 10 rounds,
+  batch 1
+model             saved    new /          interval      p          top-1 as FP32
+                            base
+---------------  ------  -------  ----------------  -----  ---------------------
+mobilenet_v2     54.0 %   0.4600    0.4599..0.4600  0.002    98.0 % (96.9..98.7)
+mobilenet_v3_la  60.3 %   0.3971    0.3971..0.3972  0.002    98.2 % (97.2..98.9)
+rge
+$ jouleline report --db ref.db -s cells,pairs,families,precision,batch,devices,portability,int8,audit,roofline,energy,paradox,findings | tail -n +4 | LC_ALL=C.UTF-8 grep -cE '^.{81}'
+15
