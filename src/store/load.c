@@ -343,10 +343,10 @@ static void take_run(loader *l, sqlite3_stmt *q, uint32_t at, uint32_t round)
         return;
     }
     s->ok++;
-    size_t place = (size_t)at * l->d->table.rounds + round;
-    l->d->values[JL_LATENCY][place] = number(q, 5);
-    l->d->values[JL_LATENCY_TAIL][place] = number(q, 8);
-    l->has_tail |= isfinite(l->d->values[JL_LATENCY_TAIL][place]) != 0;
+    size_t to = (size_t)at * l->d->table.rounds + round;
+    l->d->values[JL_LATENCY][to] = number(q, 5);
+    l->d->values[JL_LATENCY_TAIL][to] = number(q, 8);
+    l->has_tail |= isfinite(l->d->values[JL_LATENCY_TAIL][to]) != 0;
     int64_t id = sqlite3_column_int64(q, 0);
     if (id > 0 && id < l->run_limit) l->runs[id] = (struct run_place){at, round};
 }

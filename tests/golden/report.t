@@ -178,8 +178,8 @@ On a processor, ort-cpu/fp32 uses the least time per inference: 0.671 times that
 Where the joules go: E = P t + a FLOP + b bytes
 
 No fit: no joules were measured.
-No joules: no meter here. 'jouleline doctor' lists every meter and what would
-help.
+No joules: no meter here; 'jouleline doctor' says of every meter why, and what
+would help.
 # What a published study states.
 $ make_store reference ref.db; jouleline report --db ref.db -s portability
 On GeForce GTX 1650, ort-cuda/fp32 uses the fewest joules per inference: 0.673 times that of the next, ort-cuda/fp16 (95.1 % interval 0.673 to 0.673, p = 0.0029; 10 rounds, 38 cells, measured).
@@ -242,4 +242,4 @@ mobilenet_v2     54.0 %   0.4600    0.4599..0.4600  0.002    98.0 % (96.9..98.7)
 mobilenet_v3_la  60.3 %   0.3971    0.3971..0.3972  0.002    98.2 % (97.2..98.9)
 rge
 $ jouleline report --db ref.db -s cells,pairs,families,precision,batch,devices,portability,int8,audit,roofline,energy,paradox,findings | tail -n +4 | LC_ALL=C.UTF-8 grep -cE '^.{81}'
-15
+14
