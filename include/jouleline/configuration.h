@@ -1,5 +1,6 @@
 /* Configurations: RUNTIME-PROVIDER/PRECISION[@DEVICE][+key=value...], for example
- * pytorch-cuda/fp16, ort-cuda/fp32@1, ort-cpu/int8+threads=4, ort-cpu/fp32+lib=/opt/libonnxruntime.so */
+ * pytorch-cuda/fp16, ort-cuda/fp32@1, ort-cpu/int8+threads=4,
+ * ort-cpu/fp32+lib=/opt/libonnxruntime.so */
 #ifndef JOULELINE_CONFIGURATION_H
 #define JOULELINE_CONFIGURATION_H
 
@@ -31,8 +32,8 @@ typedef struct jl_configuration {
     char runtime[24];  /* ort, pytorch, libtorch, openvino, fake, or a plugin's name */
     char provider[24]; /* cpu, cuda, tensorrt, ... */
     jl_precision precision;
-    int device;        /* index as the user counts (PCI bus order); 0 when not said */
-    bool device_said;  /* the text held @N */
+    int device;       /* index as the user counts (PCI bus order); 0 when not said */
+    bool device_said; /* the text held @N */
     size_t option_count;
     jl_setting options[JL_MAX_SETTINGS]; /* sorted by key, no key twice */
 } jl_configuration;

@@ -49,9 +49,9 @@ typedef enum jl_placement {
 /* What a provider can run on, as `doctor` lists it. */
 typedef struct jl_device {
     char provider[24];
-    int index;          /* in PCI bus order; 0 for cpu */
+    int index; /* in PCI bus order; 0 for cpu */
     char name[96];
-    char uuid[64];      /* empty where there is none */
+    char uuid[64]; /* empty where there is none */
     bool simulated;
 } jl_device;
 
@@ -64,12 +64,12 @@ typedef struct jl_load_request {
     const jl_tensor *inputs;  /* host tensors with final shapes; they outlive the session */
     size_t input_count;
     jl_placement placement;
-    int in_flight;            /* 1: only infer() is called; more: submit() and wait() */
-    bool trust;               /* the model may be code of its own */
-    double cost_flop;         /* of one call, from jl_cost; for fake and for messages */
-    double cost_bytes;        /* fused estimate of bytes moved by one call */
-    double cost_nodes;        /* operators dispatched by one call */
-    const char *scratch;      /* a folder for files of this session (profiles, engines) */
+    int in_flight;       /* 1: only infer() is called; more: submit() and wait() */
+    bool trust;          /* the model may be code of its own */
+    double cost_flop;    /* of one call, from jl_cost; for fake and for messages */
+    double cost_bytes;   /* fused estimate of bytes moved by one call */
+    double cost_nodes;   /* operators dispatched by one call */
+    const char *scratch; /* a folder for files of this session (profiles, engines) */
 } jl_load_request;
 
 /* An option that a runtime reads from the configuration (+name=value). A name that ends in '.'
@@ -81,7 +81,7 @@ typedef struct jl_runtime_option {
 typedef struct jl_runtime {
     uint32_t abi; /* JL_RUNTIME_ABI */
     const char *name, *summary;
-    bool simulated; /* numbers of this runtime are never real */
+    bool simulated;                   /* numbers of this runtime are never real */
     const char *const *providers;     /* ends with NULL; NULL itself: any name */
     const jl_runtime_option *options; /* ends with a NULL name */
 
