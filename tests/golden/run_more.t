@@ -4,9 +4,9 @@ simulated gpu 0: no comparison: fewer than two configurations ran the same cells
 model,configuration,batch,in_flight,outcome
 resnet18,fake-gpu/fp32,8,1,ok
 resnet18,fake-gpu/fp32,8,4,ok
-$ jouleline report | grep -c 'Simulated'
+$ jouleline report | grep -m 1 -c 'Simulated'
 1
-$ export P=$(dirname $(command -v jouleline))/plugins/runtime_plugin.so; jouleline run --plugin $P -m a=onnx:/usr/share/libonnx-testdata/data/node/test_add/model.onnx -c mean-host/fp32 -r 1 --no-check --meter estimate:watts=65 --min-time 0.1 --max-time 0.1 -w 0.1 --idle 0.2 --retries 0 -q --db e.db; jouleline report --db e.db | grep -i modelled
+$ export P=$(dirname $(command -v jouleline))/plugins/runtime_plugin.so; jouleline run --plugin $P -m a=onnx:/usr/share/libonnx-testdata/data/node/test_add/model.onnx -c mean-host/fp32 -r 1 --no-check --meter estimate:watts=65 --min-time 0.1 --max-time 0.1 -w 0.1 --idle 0.2 --retries 0 -q --db e.db; jouleline report --db e.db | grep -m 1 -i modelled
 this processor: no comparison: fewer than two configurations ran the same cells in a complete round.
 Joules are modelled from an assumed power, not measured.
 # What was guessed of a model's inputs is said.
