@@ -138,7 +138,7 @@ static int run_case(size_t k, const char *model, const jl_inputs *inputs, size_t
     if (ctx) r->close(ctx);
     if (rc) {
         printf("%s: %s\n", cases[k].configuration, err.msg);
-        return FAIL;
+        return rc == JL_ERR_MISSING ? INCONCLUSIVE : FAIL;
     }
     double mean_ns = 0;
     for (size_t i = 0; i < rounds; i++)
