@@ -107,20 +107,41 @@ static int size_values(cost_plan *p)
     return 0;
 }
 
+static char *put_number(char *to, uint64_t k)
+{
+    char digits[20];
+    size_t n = 0;
+    do
+        digits[n++] = (char)('0' + k % 10);
+    while (k /= 10);
+    while (n)
+        *to++ = digits[--n];
+    return to;
+}
+
+/* By hand: printf for thousands of nodes would take longer than all the rest. */
+static const char *plain_shape_text(cost_plan *p, const char *type, const cost_shape *shape)
+{
+    char text[32 + sizeof shape->dims / sizeof *shape->dims * 22], *at = stpcpy(text, type);
+    *at++ = '[';
+    for (int i = 0; i < shape->rank; i++) {
+        if (i) at = stpcpy(at, ", ");
+        if (shape->dims[i] < 0) *at++ = '-';
+        uint64_t size = (uint64_t)shape->dims[i];
+        at = put_number(at, shape->dims[i] < 0 ? 0 - size : size);
+    }
+    *at++ = ']';
+    return jl_arena_strndup(p->cost->arena, text, (size_t)(at - text));
+}
+
 static const char *shape_text(cost_plan *p, uint32_t value)
 {
     cost_shape shape;
     const jl_info *info = &p->sizes.shapes->values[value];
+    if (info->kind == JL_KIND_TENSOR && cost_shape_of(&p->sizes, value, &shape) && shape.rank >= 0)
+        return plain_shape_text(p, jl_dtype_name((jl_dtype)info->dtype), &shape);
     jl_buf text = {0};
-    if (info->kind == JL_KIND_TENSOR && cost_shape_of(&p->sizes, value, &shape) &&
-        shape.rank >= 0) {
-        jl_buf_printf(&text, "%s[", jl_dtype_name((jl_dtype)info->dtype));
-        for (int i = 0; i < shape.rank; i++)
-            jl_buf_printf(&text, "%s%lld", i ? ", " : "", (long long)shape.dims[i]);
-        jl_buf_puts(&text, "]");
-    } else {
-        jl_shapes_print(p->sizes.shapes, value, &text);
-    }
+    jl_shapes_print(p->sizes.shapes, value, &text);
     char *kept = text.p ? jl_arena_strndup(p->cost->arena, text.p, text.n) : NULL;
     jl_buf_free(&text);
     return kept;

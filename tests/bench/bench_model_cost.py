@@ -52,7 +52,7 @@ def main():
         for model in ("vit_b_16", "swin_t"):
             path = os.path.join(folder, f"{model}.onnx")
             export(jouleline, model, path)
-            ours = [jouleline, "model", "cost", "--by", "node", "-o", "csv", path]
+            ours = [jouleline, "model", "cost", path]
             seconds(ours)  # the file into the page cache
             own, theirs = [], {name: [] for name in rivals}
             for _ in range(REPEATS):

@@ -30,6 +30,10 @@ static int bad(const decoder *d, const uint8_t *at, const char *what)
 static bool varint(cursor *c, uint64_t *value)
 {
     uint64_t v = 0;
+    if (c->p < c->end && *c->p < 0x80) { /* most are one byte */
+        *value = *c->p++;
+        return true;
+    }
     for (unsigned shift = 0; shift < 70 && c->p < c->end; shift += 7) {
         uint8_t b = *c->p++;
         if (shift < 64) v |= (uint64_t)(b & 0x7F) << shift;
