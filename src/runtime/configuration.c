@@ -28,8 +28,8 @@ int jl_precision_parse(const char *name, jl_precision *p, jl_error *err)
         }
     const char *near = jl_nearest(name, precisions, JL_PRECISION_COUNT);
     return jl_fail(err, JL_ERR_USAGE,
-                   "there is no precision '%s'%s%s%s; choose fp32, tf32, fp16, bf16, int8 or "
-                   "native",
+                   "there is no precision '%s'%s%s%s (there are: fp32, tf32, fp16, bf16, int8, "
+                   "native)",
                    name, near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
 }
 
