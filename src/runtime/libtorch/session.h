@@ -11,6 +11,11 @@ namespace jl
 struct Model {
     virtual ~Model() = default;
     virtual std::vector<at::Tensor> run(const std::vector<at::Tensor> &inputs) = 0;
+    // What torchscript_model.py left in the file about its operators, JSON; else empty.
+    virtual std::string verdict() const
+    {
+        return {};
+    }
 };
 
 // A TorchScript file moved to the target. What it returns is flattened in its own order.

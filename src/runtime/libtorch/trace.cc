@@ -34,13 +34,19 @@ class Trace : public Model
 {
   public:
     Trace(const std::string &path, const Target &target)
-        : module_(torch::jit::load(path, at::Device(at::kCPU)))
     {
+        torch::jit::ExtraFilesMap extra{{"jouleline.json", ""}};
+        module_ = torch::jit::load(path, at::Device(at::kCPU), extra);
+        verdict_ = extra["jouleline.json"];
         // Run as recorded: the executor would fuse operators that eager PyTorch dispatches.
         torch::jit::setGraphExecutorOptimize(false);
         module_.eval();
         if (target.floats != at::ScalarType::Undefined) module_.to(target.floats);
         module_.to(target.device);
+    }
+    std::string verdict() const override
+    {
+        return verdict_;
     }
     std::vector<at::Tensor> run(const std::vector<at::Tensor> &inputs) override
     {
@@ -51,6 +57,7 @@ class Trace : public Model
 
   private:
     torch::jit::Module module_;
+    std::string verdict_;
 };
 
 } // namespace
