@@ -99,15 +99,18 @@ class Ends(Case):
         self.assertGreaterEqual(len(rows), 4)
 
     def test_ctrl_c_keeps_finished_runs(self):
+        before = 0
         for number in (signal.SIGINT, signal.SIGTERM):
             with self.subTest(number):
                 p = self.start(*LONG, "--name", number.name)
-                self.wait_for_runs(p, 1)
+                before += 1
+                self.wait_for_runs(p, before)
                 p.send_signal(number)
                 _, words = p.communicate(timeout=60)
                 self.assertEqual(p.returncode, 1, words)
                 self.assertIn("--resume", words)
                 self.assert_nothing_left()
+                before = self.query("SELECT count(*) FROM run")[0][0]
         self.assertEqual(self.query("SELECT count(*) FROM run WHERE outcome <> 'ok'"), [(0,)])
         leftovers = [f for f in os.listdir(self.folder.name) if f.startswith("jouleline-")]
         self.assertEqual(leftovers, [])
