@@ -348,7 +348,7 @@ int jl_bench_run(const jl_bench_job *job, const jl_bench_rules *rules, const jl_
                .interrupted = interrupted,
                .r = r,
                .child = {.control = -1, .log_fd = -1, .process = {.pidfd = -1}}};
-    static int (*const stages[])(bench *, jl_error *) = {start, load, warm, rest, measure, check};
+    static int (*const stages[])(bench *, jl_error *) = {start, load, rest, warm, measure, check};
     int64_t began_ns = jl_now_ns();
     int rc = 0;
     for (size_t i = 0; !rc && i < sizeof stages / sizeof *stages; i++)

@@ -31,10 +31,10 @@ typedef struct jl_bench_job {
     int64_t batch, in_flight;
     double flop, moved_bytes, nodes; /* NAN when not known */
     jl_metering *metering;           /* NULL: no meter */
-    void (*watch)(void *ctx); /* called about twice a second while waiting, or NULL */
+    void (*watch)(void *ctx);        /* called about twice a second while waiting, or NULL */
     void *watch_ctx;
-    const jl_idle *waking;           /* power with a model loaded, one a domain, or NULL */
-    const char *device_uuid;         /* whose board is metered; "" for the host alone */
+    const jl_idle *waking;   /* power with a model loaded, one a domain, or NULL */
+    const char *device_uuid; /* whose board is metered; "" for the host alone */
 } jl_bench_job;
 
 typedef struct jl_bench_result {
