@@ -47,6 +47,7 @@ extern const jl_command jl_command_doctor, jl_command_selftest;
 extern const jl_command jl_command_run, jl_command_report, jl_command_merge, jl_command_worker;
 extern const jl_command jl_command_model_list, jl_command_model_export, jl_command_model_convert;
 extern const jl_command jl_command_model_quantize, jl_command_model_check;
+extern const jl_command jl_command_compare, jl_command_advise;
 extern const jl_command jl_command_measure;
 
 /* The table of main.c, ending with NULL. */

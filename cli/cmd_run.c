@@ -1,9 +1,8 @@
 #include <inttypes.h>
-#include <signal.h>
 #include <stdio.h>
-#include <unistd.h>
 
 #include "cli.h"
+#include "display.h"
 #include "jouleline/multiplicity.h"
 #include "jouleline/runtime.h"
 #include "jouleline/study.h"
@@ -223,53 +222,6 @@ static const jl_option options[] = {
     {0},
 };
 
-static volatile sig_atomic_t interrupted;
-
-static void on_signal(int number)
-{
-    (void)number;
-    if (interrupted) _exit(128 + number); /* the second time */
-    interrupted = 1;
-}
-
-static void catch_signals(void)
-{
-    struct sigaction a = {.sa_handler = on_signal};
-    sigemptyset(&a.sa_mask);
-    sigaction(SIGINT, &a, NULL);
-    sigaction(SIGTERM, &a, NULL);
-    sigaction(SIGHUP, &a, NULL);
-}
-
-typedef struct display {
-    jl_progress progress;
-    size_t done;
-    char now[256];
-} display;
-
-static void say(void *ctx, const char *line)
-{
-    jl_progress_say(&((display *)ctx)->progress, line);
-}
-
-static void progress(void *ctx, size_t done, size_t total, const char *now)
-{
-    display *d = ctx;
-    if (!total) return;
-    d->progress.total = total;
-    d->done = done;
-    snprintf(d->now, sizeof d->now, "%s", now);
-    jl_progress_update(&d->progress, done, now);
-}
-
-static void watch(void *ctx, const char *line)
-{
-    display *d = ctx;
-    char both[512];
-    snprintf(both, sizeof both, "%s |%s", d->now, line);
-    jl_progress_update(&d->progress, d->done, both);
-}
-
 static void fill_spec(const settings *s, jl_study_spec *spec)
 {
     *spec = (jl_study_spec){
@@ -354,14 +306,12 @@ static int run(const jl_invocation *call)
     if (s->dry_run) return print_plan(&spec, &size);
     jl_store *store;
     if (jl_store_open(s->db, JL_STORE_WRITE, &store, &err)) return jl_report_error(call, &err);
-    catch_signals();
-    display shown = {.done = 0};
-    jl_progress_start(&shown.progress, stderr, &jl_clock_real, 1, s->quiet);
-    jl_study_events events = {
-        .say = say, .progress = progress, .watch = s->watch ? watch : NULL, .ctx = &shown};
+    jl_display shown;
+    const volatile sig_atomic_t *interrupted = jl_catch_signals();
+    jl_study_events events = jl_display_start(&shown, s->watch, s->quiet);
     jl_study_result result;
-    int rc = jl_study_run(&spec, store, &events, &interrupted, &result, &err);
-    jl_progress_end(&shown.progress);
+    int rc = jl_study_run(&spec, store, &events, interrupted, &result, &err);
+    jl_display_end(&shown);
     jl_study_data *d = NULL;
     if (!rc && result.rounds) rc = jl_store_load(store, result.uid, &d, &err);
     static const char *const cells[] = {"cells"};
@@ -378,7 +328,7 @@ static int run(const jl_invocation *call)
                 "stopped with %zu of %" PRId64 " rounds complete; every finished run is in %s, go "
                 "on with --resume\n",
                 result.rounds, spec.rounds, s->db);
-    if (result.stopped && interrupted) return EXIT_FAILED;
+    if (result.stopped && *interrupted) return EXIT_FAILED;
     return result.failed ? EXIT_CELLS : EXIT_OK;
 }
 

@@ -6,6 +6,8 @@
 const jl_command *const jl_commands[] = {
     &jl_command_run,
     &jl_command_report,
+    &jl_command_compare,
+    &jl_command_advise,
     &jl_command_merge,
     &jl_command_doctor,
     &jl_command_selftest,

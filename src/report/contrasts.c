@@ -63,12 +63,16 @@ static const char *heading(jl_report *r, const jl_study_table *t, const jl_contr
 static void put_spread(jl_sheet *s, jl_report *r, const jl_contrast *c)
 {
     jl_arena *a = jl_report_arena(r);
-    const char *mean = jl_digits(a, c->gain_mean, 1), *sd = jl_digits(a, c->gain_sd, 1);
     jl_sheet_value(s, c->ratio_mean);
     jl_sheet_value(s, c->ratio_sd);
     jl_sheet_value(s, c->gain_mean);
     jl_sheet_value(s, c->gain_sd);
-    jl_sheet_text(s, mean && sd ? jl_arena_printf(a, "%s ± %s", mean, sd) : mean);
+    if (c->gain_mean.why)
+        jl_sheet_text(s, NULL);
+    else if (c->gain_sd.why)
+        jl_sheet_text(s, jl_arena_printf(a, "%.2f", c->gain_mean.value));
+    else
+        jl_sheet_text(s, jl_arena_printf(a, "%.2f ± %.2f", c->gain_mean.value, c->gain_sd.value));
 }
 
 static void put_contrast(jl_sheet *s, jl_report *r, const jl_study_table *t, const jl_contrast *c)
