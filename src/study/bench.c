@@ -108,9 +108,7 @@ static int await(bench *b, const char *type, int64_t limit_ns, json_t **answer, 
             b->job->watch(b->job->watch_ctx);
             watch_ns = now_ns + JL_NS_PER_S / 2;
         }
-        if (now_ns >= hard_ns)
-            return jl_fail(err, JL_ERR_TIMEOUT, "no answer to '%s' within %.3g s", type,
-                           (double)(limit_ns + b->rules->timeout_ns) * 1e-9);
+        if (now_ns >= hard_ns) return jl_fail(err, JL_ERR_TIMEOUT, "no answer in time");
         if (b->enough && now_ns >= next_ns) {
             next_ns = hard_ns;
             if (b->enough(b, now_ns, &next_ns)) atomic_store(&b->ring->header->stop, 1);
@@ -140,6 +138,10 @@ static int ask(bench *b, json_t *request, const char *type, const char *stage, i
     jl_child_finish(&b->child, false, &ended);
     r->outcome = rc == JL_ERR_TIMEOUT ? JL_OUTCOME_TIMEOUT : JL_OUTCOME_CRASH;
     snprintf(r->message, sizeof r->message, "%s", e.msg);
+    if (rc == JL_ERR_TIMEOUT)
+        snprintf(r->message, sizeof r->message,
+                 "the worker did not finish '%s' within %.3g s and was killed (--timeout)", stage,
+                 (double)(limit_ns + b->rules->timeout_ns) * 1e-9);
     if (rc == JL_ERR_CRASH) {
         char words[128];
         r->signal = ended.signal;
