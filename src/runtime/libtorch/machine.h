@@ -39,6 +39,10 @@ struct Target {
     bool channels_last = false;
 
     at::ScalarType type(at::ScalarType t) const;
+    at::Tensor move_type(const at::Tensor &t) const
+    {
+        return t.to(type(t.scalar_type()));
+    }
     at::Tensor move(const at::Tensor &t) const;
 };
 

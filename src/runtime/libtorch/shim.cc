@@ -14,6 +14,7 @@
 #endif
 
 #include <cstdio>
+#include <cstring>
 #include <dlfcn.h>
 
 #include "session.h"
@@ -63,7 +64,13 @@ struct Session {
 template <typename F> int guarded(jl_torch_message *message, F &&f)
 {
     auto say = [message](int code, const char *words) {
-        std::snprintf(message->text, sizeof message->text, "%s", words);
+        // TorchScript puts its traceback first: the reason is at the end.
+        size_t n = std::strlen(words), room = sizeof message->text - 1;
+        if (n <= room)
+            std::snprintf(message->text, sizeof message->text, "%s", words);
+        else
+            std::snprintf(message->text, sizeof message->text, "%.200s ... %s", words,
+                          words + n - (room - 205));
         return code;
     };
     try {

@@ -41,7 +41,11 @@ class Trace : public Model
         // Run as recorded: the executor would fuse operators that eager PyTorch dispatches.
         torch::jit::setGraphExecutorOptimize(false);
         module_.eval();
-        if (target.floats != at::ScalarType::Undefined) module_.to(target.floats);
+        // Module::to(type) would turn tables of indices into floats as well.
+        for (at::Tensor t : module_.parameters())
+            t.set_data(target.move_type(t));
+        for (at::Tensor t : module_.buffers())
+            t.set_data(target.move_type(t));
         module_.to(target.device);
     }
     std::string verdict() const override
