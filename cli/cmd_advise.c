@@ -135,7 +135,7 @@ static void put_candidate(jl_sheet *s, jl_report *r, const jl_study_table *t,
     const jl_study_cell *c = &t->cells[x->cell];
     jl_sheet_row(s, NULL);
     jl_sheet_text(s, t->configurations[c->configuration].name);
-    jl_sheet_text(s, jl_several_devices(t) ? jl_device_label(r, t, c->device) : NULL);
+    jl_sheet_text(s, jl_several_devices(r, t) ? jl_device_label(r, t, c->device) : NULL);
     jl_sheet_text(s, t->devices[c->device].name);
     jl_sheet_count(s, c->batch);
     jl_sheet_count(s, c->in_flight);

@@ -79,10 +79,12 @@ static void note_direction(jl_notebook *b, jl_metric metric, const jl_device_rat
                   "SELECT device, model, batch, round, %s FROM result WHERE configuration = ",
                   jl_metric_column(metric));
     jl_put_quoted(&query, t->configurations[x->configuration].name);
-    jl_buf_puts(&query, " AND device IN (");
-    jl_put_quoted(&query, t->devices[x->device].name);
+    const jl_study_device *dx = &t->devices[x->device], *dy = &t->devices[y->device];
+    bool known = dx->uuid && dy->uuid;
+    jl_buf_puts(&query, known ? " AND device_uid IN (" : " AND device IN (");
+    jl_put_quoted(&query, known ? dx->uuid : dx->name);
     jl_buf_puts(&query, ", ");
-    jl_put_quoted(&query, t->devices[y->device].name);
+    jl_put_quoted(&query, known ? dy->uuid : dy->name);
     jl_buf_printf(
         &query,
         ") AND batch = %u AND in_flight = %u AND outcome = 'ok' ORDER BY model, device, round",

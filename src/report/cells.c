@@ -100,9 +100,10 @@ static void put_place(jl_sheet *s, jl_report *r, const jl_study_table *t, const 
 {
     jl_arena *a = jl_report_arena(r);
     const jl_study_device *d = &t->devices[c->device];
-    jl_sheet_row(s, jl_several_devices(t) ? jl_arena_printf(a, "%s, %s", t->models[c->model].name,
-                                                            jl_device_label(r, t, c->device))
-                                          : t->models[c->model].name);
+    jl_sheet_row(s, jl_several_devices(r, t)
+                        ? jl_arena_printf(a, "%s, %s", t->models[c->model].name,
+                                          jl_device_label(r, t, c->device))
+                        : t->models[c->model].name);
     jl_sheet_text(s, t->models[c->model].name);
     jl_sheet_text(s, t->models[c->model].family);
     jl_sheet_text(s, jl_arena_printf(a, "%u", c->batch));
@@ -111,7 +112,7 @@ static void put_place(jl_sheet *s, jl_report *r, const jl_study_table *t, const 
     jl_sheet_text(s, d->uuid);
     jl_sheet_text(s, d->host);
     jl_sheet_count(s, c->batch);
-    jl_sheet_text(s, jl_several_in_flight(t) ? jl_arena_printf(a, "%u", c->in_flight) : NULL);
+    jl_sheet_text(s, jl_several_in_flight(r, t) ? jl_arena_printf(a, "%u", c->in_flight) : NULL);
     jl_sheet_count(s, c->in_flight);
     jl_sheet_text(s, jl_outcome_name(c->outcome));
     jl_sheet_text(s, c->message);

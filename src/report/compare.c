@@ -65,17 +65,24 @@ static int judge_paired(const work *w, jl_metric m, double margin, jl_verdict *o
     return jl_judge(d, w->count, n, margin, w->c->level, w->c->seed, out, err);
 }
 
+static bool one_sensor(const work *w, const jl_match *x)
+{
+    const jl_study_device *a = &w->base->devices[w->base->cells[x->base].device],
+                          *b = &w->new_table->devices[w->new_table->cells[x->new_cell].device];
+    return a->uuid && b->uuid && !strcmp(a->uuid, b->uuid);
+}
+
 /* Joules of different sensors: inside both gain errors nothing is claimed. */
 static void widen(const work *w, const jl_match *x, double margin, jl_verdict *v)
 {
     const jl_study_device *a = &w->base->devices[w->base->cells[x->base].device],
                           *b = &w->new_table->devices[w->new_table->cells[x->new_cell].device];
-    if (v->interval.why || (a->uuid && b->uuid && !strcmp(a->uuid, b->uuid))) return;
+    if (v->interval.why || one_sensor(w, x)) return;
     double gain = (1 + a->gain_error) * (1 + b->gain_error);
     double low = v->interval.low / gain, high = v->interval.high * gain;
     bool sure = v->kind == JL_VERDICT_REGRESSION ? low > 1 + margin : high < 1 + margin;
     if (!sure && v->kind != JL_VERDICT_INCONCLUSIVE) {
-        v->kind = JL_VERDICT_INCONCLUSIVE;
+        v->kind = JL_VERDICT_INCONCLUSIVE; /* and no number of rounds helps */
         v->rounds_needed = jl_none(JL_NOT_IDENTIFIABLE);
     }
 }
@@ -252,6 +259,10 @@ int jl_report_compared(jl_report *r, const jl_compared *c, jl_verdict_kind *wors
                          : "Unpaired: drift between the two measurements (temperature, load, "
                            "clocks) is part of the difference. Intervals are simultaneous over "
                            "the cells of a metric (Bonferroni).");
+    for (size_t i = 0; i < w.count && !w.paired; i++)
+        if (!one_sensor(&w, &ran[i]))
+            jl_sheet_note(s, "Joules of another device are judged only beyond the gain errors of "
+                             "both sensors.");
     note_facts(s, &w);
     jl_note_origin(s, c->new_data);
     *worst = w.counts[JL_VERDICT_REGRESSION] ? JL_VERDICT_REGRESSION

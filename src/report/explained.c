@@ -55,7 +55,7 @@ static int put_roofs(jl_report *r, const jl_study_data *d, bool *any, jl_error *
             const jl_value *v = roofs.rate;
             if (v[0].why && v[1].why && v[2].why) continue;
             *any = true;
-            jl_sheet_row(s, jl_several_devices(t) ? jl_device_label(r, t, i) : NULL);
+            jl_sheet_row(s, jl_several_devices(r, t) ? jl_device_label(r, t, i) : NULL);
             jl_sheet_text(s, t->devices[i].name);
             jl_sheet_text(s, t->configurations[k].name);
             for (int roof = 0; roof < JL_ROOF_COUNT; roof++)
@@ -77,9 +77,9 @@ static void put_place(jl_sheet *s, jl_report *r, const jl_study_table *t, const 
 {
     jl_arena *a = jl_report_arena(r);
     const char *configuration = t->configurations[c->configuration].name;
-    jl_sheet_row(s, jl_several_devices(t) ? jl_arena_printf(a, "%s, %s", configuration,
-                                                            jl_device_label(r, t, c->device))
-                                          : configuration);
+    jl_sheet_row(s, jl_several_devices(r, t) ? jl_arena_printf(a, "%s, %s", configuration,
+                                                               jl_device_label(r, t, c->device))
+                                             : configuration);
     jl_sheet_text(s, t->devices[c->device].name);
     jl_sheet_text(s, configuration);
     jl_sheet_text(s, t->models[c->model].name);

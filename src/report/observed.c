@@ -148,7 +148,7 @@ int jl_section_portability(jl_report *r, const jl_study_data *d, const jl_report
         const jl_portability_row *x = &all.rows[i % all.count];
         if (x->device != i / all.count) continue;
         bool one = x->least_batch == x->most_batch;
-        jl_sheet_row(s, jl_several_devices(t) ? jl_device_label(r, t, x->device) : NULL);
+        jl_sheet_row(s, jl_several_devices(r, t) ? jl_device_label(r, t, x->device) : NULL);
         jl_sheet_text(s, t->configurations[x->configuration].name);
         jl_sheet_text(s, t->models[x->model].name);
         jl_sheet_text(s, t->devices[x->device].name);

@@ -32,34 +32,38 @@ const jl_section *jl_section_find(const char *name)
 const char *jl_device_label(const jl_report *r, const jl_study_table *t, uint32_t device)
 {
     const jl_study_device *d = &t->devices[device];
-    bool twin = false;
-    for (uint32_t i = 0; i < t->device_count; i++)
-        twin |= i != device && !strcmp(t->devices[i].name, d->name);
-    if (!twin && !d->simulated) return d->name;
-    return jl_arena_printf(r->arena, "%s%s%s%s%s", d->name, twin && d->uuid ? " [" : "",
-                           twin && d->uuid ? d->uuid : "", twin && d->uuid ? "]" : "",
-                           d->simulated ? " (simulated)" : "");
+    return d->simulated ? jl_arena_printf(r->arena, "%s (simulated)", d->name) : d->name;
 }
 
-bool jl_several_devices(const jl_study_table *t)
+/* Looks through the cells once a table. */
+static void look(jl_report *r, const jl_study_table *t)
 {
-    for (size_t i = 1; i < t->cell_count; i++)
-        if (t->cells[i].device != t->cells[0].device) return true;
-    return false;
+    if (r->table == t) return;
+    r->table = t;
+    r->several_devices = r->several_in_flight = false;
+    for (size_t i = 1; i < t->cell_count; i++) {
+        r->several_devices |= t->cells[i].device != t->cells[0].device;
+        r->several_in_flight |= t->cells[i].in_flight != t->cells[0].in_flight;
+    }
 }
 
-bool jl_several_in_flight(const jl_study_table *t)
+bool jl_several_devices(jl_report *r, const jl_study_table *t)
 {
-    for (size_t i = 1; i < t->cell_count; i++)
-        if (t->cells[i].in_flight != t->cells[0].in_flight) return true;
-    return false;
+    look(r, t);
+    return r->several_devices;
 }
 
-const char *jl_place_words(const jl_report *r, const jl_study_table *t, const jl_study_cell *c)
+bool jl_several_in_flight(jl_report *r, const jl_study_table *t)
+{
+    look(r, t);
+    return r->several_in_flight;
+}
+
+const char *jl_place_words(jl_report *r, const jl_study_table *t, const jl_study_cell *c)
 {
     char flight[48] = "";
-    if (jl_several_in_flight(t)) snprintf(flight, sizeof flight, ", %u in flight", c->in_flight);
-    bool device = jl_several_devices(t);
+    if (jl_several_in_flight(r, t)) snprintf(flight, sizeof flight, ", %u in flight", c->in_flight);
+    bool device = jl_several_devices(r, t);
     return jl_arena_printf(r->arena, "%s, batch %u%s%s%s", t->models[c->model].name, c->batch,
                            flight, device ? ", " : "",
                            device ? jl_device_label(r, t, c->device) : "");

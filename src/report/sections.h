@@ -49,12 +49,12 @@ int jl_section_findings(jl_report *r, const jl_study_data *d, const jl_report_op
 
 /* ---- what the sections share ---- */
 
-/* The device's name; with its UUID where another has the same name, "(simulated)" if it is. */
+/* The device's name, with "(simulated)" if it is. */
 const char *jl_device_label(const jl_report *r, const jl_study_table *t, uint32_t device);
-bool jl_several_devices(const jl_study_table *t);
-bool jl_several_in_flight(const jl_study_table *t);
+bool jl_several_devices(jl_report *r, const jl_study_table *t);
+bool jl_several_in_flight(jl_report *r, const jl_study_table *t);
 /* "resnet50, batch 8", with the device and the calls in flight where the study has several. */
-const char *jl_place_words(const jl_report *r, const jl_study_table *t, const jl_study_cell *c);
+const char *jl_place_words(jl_report *r, const jl_study_table *t, const jl_study_cell *c);
 /* Latency, and the gross energy where it was measured. */
 size_t jl_report_metrics(const jl_study_table *t, jl_metric metrics[2]);
 /* "energy (modelled)" where it is. */

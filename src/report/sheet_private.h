@@ -43,6 +43,8 @@ struct jl_report {
         size_t n;
     } facts[JL_REPORT_FACTS];
     size_t fact_count;
+    const void *table; /* the study table that the next two were found in */
+    bool several_devices, several_in_flight;
     bool failed;
 };
 

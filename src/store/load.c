@@ -185,14 +185,42 @@ static int read_configurations(loader *l, jl_error *err)
     return 0;
 }
 
+/* Devices of one name are told apart by their place on the host and by the host: "H200 #1". */
+static int name_devices(loader *l, jl_study_device *all, const int *positions, size_t n,
+                        jl_error *err)
+{
+    const char **names = jl_arena_array(l->d->arena, n + 1, sizeof *names);
+    if (!names) return no_memory(err);
+    for (size_t i = 0; i < n; i++) {
+        bool same_host = false, other_host = false;
+        for (size_t k = 0; k < n; k++) {
+            if (k == i || strcmp(all[k].name, all[i].name) != 0) continue;
+            bool here = !strcmp(all[k].host, all[i].host);
+            same_host |= here;
+            other_host |= !here;
+        }
+        char at[24] = "";
+        if (same_host) snprintf(at, sizeof at, " #%d", positions[i]);
+        names[i] = same_host || other_host
+                       ? jl_arena_printf(l->d->arena, "%s%s%s%s", all[i].name, at,
+                                         other_host ? " on " : "", other_host ? all[i].host : "")
+                       : all[i].name;
+        if (!names[i]) return no_memory(err);
+    }
+    for (size_t i = 0; i < n; i++)
+        all[i].name = names[i];
+    return 0;
+}
+
 static int read_devices(loader *l, jl_error *err)
 {
     int rc = make_places(l, &l->devices, "device", err);
     if (!rc) rc = count_of(l, "SELECT count(*) FROM device", &l->d->table.device_count, err);
     /* One more, for runs whose device is not here. */
     jl_study_device *all = jl_arena_array(l->d->arena, l->d->table.device_count + 1, sizeof *all);
+    int *positions = jl_arena_array(l->d->arena, l->d->table.device_count + 1, sizeof *positions);
     sqlite3_stmt *q;
-    if (!rc && !all) rc = no_memory(err);
+    if (!rc && (!all || !positions)) rc = no_memory(err);
     if (!rc)
         rc = jl_sql_query(l->s, &q, err,
                           "SELECT device.id, device.name, device.uid, host.name, device.simulated, "
@@ -201,7 +229,7 @@ static int read_devices(loader *l, jl_error *err)
                           " WHERE meter.device_uid = device.uid AND level = 'sleeping'), "
                           "(SELECT avg(power_w) FROM idle JOIN meter ON meter.id = idle.meter "
                           " WHERE meter.device_uid = device.uid AND level = 'waking' "
-                          " AND idle.device = device.id) "
+                          " AND idle.device = device.id), device.position "
                           "FROM device JOIN host ON host.id = device.host",
                           "");
     if (rc) return rc;
@@ -215,13 +243,14 @@ static int read_devices(loader *l, jl_error *err)
                                    .gain_error = number(q, 5),
                                    .idle_sleeping_w = number(q, 6),
                                    .idle_waking_w = number(q, 7)};
+        positions[n] = sqlite3_column_int(q, 8);
     }
     sqlite3_finalize(q);
     all[n] = (jl_study_device){
         .name = "no device", .gain_error = NAN, .idle_sleeping_w = NAN, .idle_waking_w = NAN};
     l->d->table.devices = all;
     l->d->table.device_count = n + 1;
-    return 0;
+    return name_devices(l, all, positions, n, err);
 }
 
 static int read_rounds(loader *l, jl_error *err)

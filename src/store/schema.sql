@@ -247,11 +247,13 @@ CREATE TABLE agreement(
     PRIMARY KEY(run, output)
 ) STRICT, WITHOUT ROWID;
 
--- The run that stands for each round and cell, with names instead of numbers.
+-- The run that stands for each round and cell, with names instead of numbers. The configuration is
+-- without @DEVICE, which the device says.
 CREATE VIEW result AS
 SELECT run.id AS run, study.name AS study, study.uid AS study_uid, round.number AS round,
        round.complete AS round_complete, model.name AS model, model.family AS family,
-       configuration.text AS configuration, cell.batch AS batch, cell.in_flight AS in_flight,
+       replace(configuration.text, '@' || configuration.position, '') AS configuration,
+       cell.batch AS batch, cell.in_flight AS in_flight,
        cell.io AS io, device.name AS device, device.uid AS device_uid, host.name AS host,
        run.outcome AS outcome, run.message AS message, run.latency_ns AS latency_ns,
        run.throughput_items_per_s AS throughput_items_per_s,

@@ -242,4 +242,38 @@ mobilenet_v2     54.0 %   0.4600    0.4599..0.4600  0.002    98.0 % (96.9..98.7)
 mobilenet_v3_la  60.3 %   0.3971    0.3971..0.3972  0.002    98.2 % (97.2..98.9)
 rge
 $ jouleline report --db ref.db -s cells,pairs,families,precision,batch,devices,portability,int8,audit,roofline,energy,paradox,findings | tail -n +4 | LC_ALL=C.UTF-8 grep -cE '^.{81}'
-14
+0
+? 1
+# Every finding's query gives the rows that it rests on.
+$ jouleline report --db ref.db -s findings -o json | python3 -c 'import json,sqlite3,sys; db=sqlite3.connect("ref.db"); f=json.load(sys.stdin)["findings"]; print(len(f), [x["query"] for x in f if not db.execute(x["query"]).fetchone()])'
+131 []
+# Parts of one study from two hosts, with devices of one name: told apart, never paired.
+$ make_store small-worse there.db there; jouleline merge small.db --db both.db; jouleline merge there.db --db both.db
+small.db: 1 new studies, 10 new rounds, 40 new runs
+there.db: 1 new studies, 10 new rounds, 40 new runs
+$ jouleline report --db both.db -s devices | head -18
+On a processor on here, ort-cpu/fp32 uses the fewest joules per inference: 0.665 times that of the next, ort-cpu/fp32+threads=1 (95.1 % interval 0.661 to 0.671, p = 0.00098; 10 rounds, 2 cells, measured).
+On a processor on there, ort-cpu/fp32 uses the fewest joules per inference: 0.605 times that of the next, ort-cpu/fp32+threads=1 (95.1 % interval 0.601 to 0.61, p = 0.00098; 10 rounds, 2 cells, measured).
+
+Devices against each other (unpaired)
+
+a processor on there (new) against a processor on here (base), ort-cpu/fp32:
+  latency
+model         batch  new /       interval   runs  p  new takes
+                      base
+------------  -----  -----  -------------  -----  -  ---------
+resnet18          1  1.000  0.9903..1.010  10+10  1  not shown
+mobilenet_v2      1  1.000  0.9904..1.010  10+10  1  not shown
+
+a processor on there (new) against a processor on here (base),
+  ort-cpu/fp32+threads=1: latency
+model         batch  new /      interval   runs        p  new
+                      base                                takes
+------------  -----  -----  ------------  -----  -------  -----
+$ jouleline report --db both.db -s cells | tail -2
+Medians over 10 rounds; intervals are order statistics that hold with 97.9 %.
+Runs of several hosts (here, there): cells of different hosts are never paired.
+$ jouleline report --db both.db -s findings | grep -A2 faster
+a processor on here is faster than a processor on there in
+ort-cpu/fp32+threads=1 at batch 1 for 2 of 2 models: throughput ratios 1.10
+(Mann-Whitney, Holm over 4 comparisons, p at most 4.3e-05, 10 and 10 runs).
