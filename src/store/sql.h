@@ -12,6 +12,7 @@
 struct jl_store {
     sqlite3 *db;
     char *path;
+    bool writes;
 };
 
 /* The message of SQLite with the file's name and what to do; returns code. */

@@ -132,6 +132,7 @@ static int open_file(jl_store *s, jl_store_mode mode, jl_error *err)
                        "'jouleline run --db %s'",
                        s->path, s->path);
     }
+    s->writes = true;
     rc = jl_sql_script(s,
                        on_network(s->path) ? "PRAGMA journal_mode=DELETE; PRAGMA synchronous=FULL;"
                                              "PRAGMA foreign_keys=ON"
@@ -162,6 +163,9 @@ int jl_store_open(const char *path, jl_store_mode mode, jl_store **store, jl_err
 void jl_store_close(jl_store *s)
 {
     if (!s) return;
+    /* At rest it is one plain file, which can be copied and read from a folder that cannot be
+     * written; this has no effect while others have it open. */
+    if (s->writes) sqlite3_exec(s->db, "PRAGMA journal_mode=DELETE", NULL, NULL, NULL);
     sqlite3_close(s->db);
     free(s->path);
     free(s);

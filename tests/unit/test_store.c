@@ -335,6 +335,11 @@ static void test_files_that_are_refused(void **state)
     unlink(p->a);
     ok(jl_store_open(p->a, JL_STORE_WRITE, &s, &err), &err);
     jl_store_close(s);
+    char wal[128];
+    snprintf(wal, sizeof wal, "%s-wal", p->a);
+    ok(jl_store_open(p->a, JL_STORE_READ, &s, &err), &err);
+    assert_int_equal(access(wal, F_OK), -1); /* at rest it is one file, also while it is read */
+    jl_store_close(s);
     sql_on(p->a, "PRAGMA user_version=99");
     expect_refused(p->a, JL_STORE_READ, JL_ERR_UNSUPPORTED, "schema version 99");
     expect_refused(p->a, JL_STORE_WRITE, JL_ERR_UNSUPPORTED, "schema version 99");
