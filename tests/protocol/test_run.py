@@ -166,5 +166,31 @@ class Failures(Case):
         self.assertIn("bad.onnx", self.query("SELECT message FROM result")[0][0])
 
 
+class Real(Case):
+    """Two real runtimes in one study, with the very same weights."""
+
+    def test_onnx_runtime_and_pytorch_agree(self):
+        p = self.run_it("-m", "shufflenet_v2_x1_0", "-c",
+                        "ort-cpu/fp32+threads=1,pytorch-cpu/fp32+threads=1", "-b", "2", "-r", "2",
+                        "--python", "/usr/bin/python3")
+        missing = self.query("SELECT DISTINCT configuration, message FROM result "
+                             "WHERE outcome = 'missing'")
+        if missing and not os.environ.get("CI"):
+            self.skipTest("%s is not here: %s" % missing[0])
+        self.assertEqual(p.returncode, 0, p.stderr)
+        self.assertEqual(self.query("SELECT DISTINCT configuration, outcome, start_method FROM "
+                                    "result JOIN run ON run.id = result.run ORDER BY 1"),
+                         [("ort-cpu/fp32+threads=1", "ok", "exec"),
+                          ("pytorch-cpu/fp32+threads=1", "ok", "fork")])
+        worst, agree, items = self.query("SELECT min(cosine_min), sum(top1_agree), sum(items) "
+                                         "FROM agreement")[0]
+        self.assertGreater(worst, 0.999999)
+        self.assertEqual((agree, items), (8, 8))
+        self.assertEqual(self.query("SELECT count(DISTINCT flop) FROM cell WHERE flop > 5e8"),
+                         [(1,)])
+        self.assertEqual(self.query("SELECT count(*) FROM energy WHERE gross_j_per_item IS NULL "
+                                    "AND reason IS NULL"), [(0,)])
+
+
 if __name__ == "__main__":
     unittest.main()
