@@ -29,7 +29,7 @@ static int failed(const libtorch *t, int code, const jl_torch_message *m, jl_err
 /* The shim: +lib=PATH, $JOULELINE_LIBTORCH, else the one in the cache that was built last. */
 static int find_shim(const jl_configuration *c, char path[PATH_MAX], jl_error *err)
 {
-    const char *said = jl_configuration_option(c, "lib");
+    const char *said = c ? jl_configuration_option(c, "lib") : NULL;
     if (!said) said = getenv("JOULELINE_LIBTORCH");
     if (said && *said) {
         snprintf(path, PATH_MAX, "%s", said);

@@ -17,7 +17,7 @@ target_link_libraries(test_libtorch PRIVATE runtime_tests PkgConfig::cmocka)
 add_test(NAME runtime.libtorch COMMAND test_libtorch)
 add_test(NAME runtime.libtorch_trace COMMAND ${CMAKE_CURRENT_LIST_DIR}/libtorch_trace.sh
     $<TARGET_FILE:jouleline> $<TARGET_FILE:compare_zoo>
-    ${PROJECT_SOURCE_DIR}/share/jouleline/torchscript_model.py resnet18 vit_b_16 swin_t)
+    ${PROJECT_SOURCE_DIR}/share/jouleline/torchscript_model.py resnet18 swin_t)
 set_tests_properties(runtime.libtorch_trace runtime.libtorch_zoo runtime.libtorch_torchscript_style runtime.libtorch
     PROPERTIES LABELS "runtime" TIMEOUT 600 PROCESSORS 2 FIXTURES_REQUIRED libtorch_shim
     ENVIRONMENT "JOULELINE_LIBTORCH=${torch_cache}/libtorch/current/libjouleline_torch.so")

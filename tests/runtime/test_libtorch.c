@@ -191,8 +191,7 @@ static void the_probe_tells_version_and_processor(void **state)
     jl_error err = {0};
     fact_list f;
     jl_facts sink = facts_sink(&f);
-    assert_int_equal(jl_configuration_parse("libtorch-cpu/fp32", &c, &err), 0);
-    assert_int_equal(r->probe(&c, d, 4, &count, &sink, &err), 0);
+    assert_int_equal(r->probe(NULL, d, 4, &count, &sink, &err), 0);
     assert_true(count >= 1);
     assert_string_equal(d[0].provider, "cpu");
     assert_non_null(fact(&f, "version"));
