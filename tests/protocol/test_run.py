@@ -178,7 +178,7 @@ class Real(Case):
         if missing and not os.environ.get("CI"):
             self.skipTest("%s is not here: %s" % missing[0])
         self.assertEqual(p.returncode, 0, p.stderr)
-        self.assertEqual(self.query("SELECT DISTINCT configuration, outcome, start_method FROM "
+        self.assertEqual(self.query("SELECT DISTINCT configuration, run.outcome, start_method FROM "
                                     "result JOIN run ON run.id = result.run ORDER BY 1"),
                          [("ort-cpu/fp32+threads=1", "ok", "exec"),
                           ("pytorch-cpu/fp32+threads=1", "ok", "fork")])
