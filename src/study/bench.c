@@ -197,7 +197,9 @@ static int load(bench *b, jl_error *err)
     int rc = ask(b, m, "loaded", "load", 0, &answer, err);
     if (rc) return rc;
     b->r->load_ns = jl_json_whole(answer, "load_ns", JL_ABSENT);
-    const json_t *facts = json_object_get(answer, "facts");
+    json_t *facts = json_object_get(answer, "facts");
+    if (j->driver) json_object_set_new(facts, "driver", json_string(j->driver));
+    json_object_set_new(facts, "start", json_string(b->r->start_method));
     b->r->facts = json_is_object(facts) ? json_dumps(facts, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
     b->r->simulated = !strcmp(jl_json_text(facts, "simulated", "0"), "1");
     const char *uuid = jl_json_text(facts, "device_uuid", j->device_uuid ? j->device_uuid : "");

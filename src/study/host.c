@@ -65,6 +65,32 @@ void jl_host_describe(jl_host *h)
     };
 }
 
+/* The first word that is made of digits and dots. */
+static bool version_in(const char *line, char *text, size_t size)
+{
+    for (const char *p = line + strspn(line, " \t"); *p; p += strspn(p, " \t")) {
+        size_t n = strcspn(p, " \t"), digits = strspn(p, "0123456789.");
+        if (digits == n && memchr(p, '.', n)) {
+            snprintf(text, size, "%.*s", (int)n, p);
+            return true;
+        }
+        p += n;
+    }
+    return false;
+}
+
+void jl_host_gpu_driver(const char *root, char *text, size_t size)
+{
+    static const char *const files[] = {"/sys/module/nvidia/version",
+                                        "/proc/driver/nvidia/version"};
+    *text = '\0';
+    for (size_t i = 0; i < sizeof files / sizeof *files && !*text; i++) {
+        char path[512], line[256];
+        snprintf(path, sizeof path, "%s%s", root ? root : "", files[i]);
+        if (first_line(path, line, sizeof line)) version_in(line, text, size);
+    }
+}
+
 char *jl_host_conditions(void)
 {
     static const struct {

@@ -12,6 +12,9 @@ typedef struct jl_host {
 /* Never fails: what cannot be found out is left out. The uid is a hash of the machine's own
  * identity, which stays private. */
 void jl_host_describe(jl_host *h);
+/* Version of NVIDIA's kernel module, "580.159.04"; "" where there is none. `root` is put before
+ * /sys and /proc; NULL for this machine. */
+void jl_host_gpu_driver(const char *root, char *text, size_t size);
 /* Conditions that a round runs under, as JSON for free(): governor, boost, load average. */
 char *jl_host_conditions(void);
 

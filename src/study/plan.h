@@ -42,6 +42,7 @@ typedef struct jl_plan_configuration {
     const jl_runtime *runtime;
     jl_launch launch;
     jl_nursery *nursery; /* NULL: by exec */
+    char driver[32];     /* of a real GPU, or "" */
     bool absent;         /* the runtime or the device is not here: reason */
     const char *reason;
     jl_device device;

@@ -102,8 +102,10 @@ static int store_configuration(jl_study_state *s, jl_plan_configuration *c, jl_e
     else
         snprintf(uid, sizeof uid, "%s-%s-%d", host.uid, c->device.provider, c->device.index);
     bool cpu = !strcmp(c->device.provider, "cpu") && !c->device.simulated;
+    if (!cpu && !c->device.simulated) jl_host_gpu_driver(NULL, c->driver, sizeof c->driver);
     jl_device_record d = {.uid = uid,
                           .kind = c->device.provider,
+                          .driver = *c->driver ? c->driver : NULL,
                           .name = cpu && *host.cpu ? host.cpu : c->device.name,
                           .position = c->device.index,
                           .simulated = c->device.simulated};

@@ -17,6 +17,7 @@
 #include "jouleline/runtime.h"
 #include "study/agreement.h"
 #include "study/bench.h"
+#include "study/host.h"
 #include "study/plan.h"
 #include "study/tensors.h"
 #include "study/wire.h"
@@ -321,6 +322,23 @@ static void test_plans_that_are_refused(void **state)
     refuse("x=onnx:none", "ort-cpu/fp32", JL_ERR_MISSING, "none");
 }
 
+static void test_gpu_driver(void **state)
+{
+    files *f = *state;
+    char command[512], text[32];
+    jl_host_gpu_driver(f->folder, text, sizeof text);
+    assert_string_equal(text, "");
+    snprintf(command, sizeof command,
+             "mkdir -p %s/proc/driver/nvidia && echo 'NVRM version: NVIDIA UNIX Open Kernel Module "
+             "for x86_64  580.159.04  Release Build' > %s/proc/driver/nvidia/version",
+             f->folder, f->folder);
+    assert_int_equal(system(command), 0);
+    jl_host_gpu_driver(f->folder, text, sizeof text);
+    assert_string_equal(text, "580.159.04");
+    snprintf(command, sizeof command, "rm -r %s/proc", f->folder);
+    assert_int_equal(system(command), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -328,6 +346,7 @@ int main(void)
         cmocka_unit_test(test_narrow),
         cmocka_unit_test_setup_teardown(test_agreement, make_files, remove_files),
         cmocka_unit_test_setup_teardown(test_new_nan_and_old_nan, make_files, remove_files),
+        cmocka_unit_test_setup_teardown(test_gpu_driver, make_files, remove_files),
         cmocka_unit_test(test_channel),
         cmocka_unit_test(test_loop),
         cmocka_unit_test(test_plan),
