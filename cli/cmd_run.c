@@ -3,7 +3,7 @@
 
 #include "cli.h"
 #include "display.h"
-#include "jouleline/multiplicity.h"
+#include "dry_run.h"
 #include "jouleline/runtime.h"
 #include "jouleline/study.h"
 #include "results.h"
@@ -264,35 +264,6 @@ static void fill_spec(const settings *s, jl_study_spec *spec)
     };
 }
 
-/* What would be measured, and what its rounds can decide. */
-static int print_plan(const jl_study_spec *spec, const jl_study_size *size)
-{
-    char least[64], most[64];
-    size_t pairs = size->configurations * (size->configurations - 1) / 2;
-    size_t tables = size->models * spec->batch_count * spec->in_flight_count;
-    jl_duration_words(size->least_ns, least, sizeof least);
-    jl_duration_words(size->most_ns, most, sizeof most);
-    printf("%zu models x %zu configurations x %zu batches: %zu cells, %zu runs in %" PRId64
-           " rounds\n",
-           size->models, size->configurations, spec->batch_count, size->cells, size->runs,
-           spec->rounds);
-    printf("timed loops and warm-ups: %s to %s; start, load and check of every run come on top\n",
-           least, most);
-    if (!pairs) return EXIT_OK;
-    const struct {
-        const char *family;
-        size_t tests;
-    } families[] = {{"of one model and batch", pairs}, {"of the whole study", pairs * tables}};
-    for (size_t i = 0; i < sizeof families / sizeof *families; i++) {
-        size_t needed = jl_rounds_needed(families[i].tests, 0.05);
-        printf(
-            "%zu comparisons %s: Bonferroni with the exact signed-rank test needs %zu rounds%s\n",
-            families[i].tests, families[i].family, needed,
-            (int64_t)needed > spec->rounds ? ", more than these" : "");
-    }
-    return EXIT_OK;
-}
-
 static int run(const jl_invocation *call)
 {
     const settings *s = call->settings;
@@ -303,7 +274,8 @@ static int run(const jl_invocation *call)
         if (jl_runtime_load_plugin(spec.plugins[i], &err)) return jl_report_error(call, &err);
     jl_study_size size;
     if (jl_study_check(&spec, &size, &err)) return jl_report_error(call, &err);
-    if (s->dry_run) return print_plan(&spec, &size);
+    if (s->dry_run)
+        return jl_print_dry_run(&spec, &size, s->db, &err) ? jl_report_error(call, &err) : EXIT_OK;
     jl_store *store;
     if (jl_store_open(s->db, JL_STORE_WRITE, &store, &err)) return jl_report_error(call, &err);
     jl_display shown;

@@ -17,9 +17,11 @@ $ jouleline run studies/none.yaml 2>&1 | head -1
 jouleline run: cannot open the study file studies/none.yaml: No such file or directory
 $ jouleline run $SOURCE/studies/energy-paradox.yaml --dry-run
 15 models x 4 configurations x 3 batches: 180 cells, 1800 runs in 10 rounds
-timed loops and warm-ups: 30 min 0 s to 6 h 30 min; start, load and check of every run come on top
+timed loops and warm-ups: 30 min 0 s to 2 h 0 min; start, load and check of every run come on top
+time by stage and device memory: jouleline.db has no earlier run of these configurations
 6 comparisons of one model and batch: Bonferroni with the exact signed-rank test needs 8 rounds
 270 comparisons of the whole study: Bonferroni with the exact signed-rank test needs 14 rounds, more than these
+joint sign flips over the whole study need 6 rounds
 $ jouleline merge jouleline.db --db merged.db; jouleline merge jouleline.db --db merged.db
 jouleline.db: 1 new studies, 6 new rounds, 24 new runs
 jouleline.db: 0 new studies, 0 new rounds, 0 new runs

@@ -1,0 +1,126 @@
+#include "dry_run.h"
+
+#include <inttypes.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "jouleline/configuration.h"
+#include "jouleline/multiplicity.h"
+#include "terminal.h"
+
+enum { STAGES = 3 };
+
+typedef struct earlier {
+    double stage_ns[STAGES]; /* of the whole study */
+    double memory_bytes;     /* the most of one run; 0: not known */
+    int64_t runs;
+    size_t known; /* configurations with earlier runs */
+} earlier;
+
+/* The mean stages of a configuration's runs, for `runs` more of them. */
+static int add_configuration(sqlite3 *db, const char *word, size_t runs, earlier *e, jl_error *err)
+{
+    static const char sql[] =
+        "SELECT count(*), avg(start_ns), avg(load_ns), avg(check_ns), max(device_memory_bytes) "
+        "FROM run JOIN cell ON cell.id = run.cell "
+        "JOIN configuration c ON c.id = cell.configuration WHERE c.text = ? AND outcome = 'ok'";
+    jl_configuration c;
+    char text[4096];
+    sqlite3_stmt *q;
+    int rc = jl_configuration_parse(word, &c, err);
+    if (rc || jl_configuration_format(&c, text, sizeof text)) return rc;
+    if (sqlite3_prepare_v2(db, sql, -1, &q, NULL) != SQLITE_OK)
+        return jl_fail(err, JL_ERR_IO, "cannot read the store: %s", sqlite3_errmsg(db));
+    sqlite3_bind_text(q, 1, text, -1, SQLITE_STATIC);
+    if (sqlite3_step(q) == SQLITE_ROW && sqlite3_column_int64(q, 0) > 0) {
+        e->known++;
+        e->runs += sqlite3_column_int64(q, 0);
+        for (int i = 0; i < STAGES; i++)
+            e->stage_ns[i] += (double)runs * sqlite3_column_double(q, 1 + i);
+        double memory = sqlite3_column_double(q, 1 + STAGES);
+        if (memory > e->memory_bytes) e->memory_bytes = memory;
+    }
+    sqlite3_finalize(q);
+    return 0;
+}
+
+static int look(const jl_study_spec *spec, const jl_study_size *size, const char *db, earlier *e,
+                jl_error *err)
+{
+    jl_store *s;
+    if (access(db, F_OK) != 0) return 0;
+    int rc = jl_store_open(db, JL_STORE_READ, &s, err);
+    if (rc) return rc;
+    size_t runs = size->configurations ? size->runs / size->configurations : 0;
+    for (size_t i = 0; i < spec->configuration_count && !rc; i++)
+        rc = add_configuration(jl_store_sqlite(s), spec->configurations[i], runs, e, err);
+    jl_store_close(s);
+    return rc;
+}
+
+static void print_earlier(const earlier *e, const jl_study_size *size, const char *db)
+{
+    static const char *const names[STAGES] = {"start", "load", "checks"};
+    if (!e->known) {
+        printf("time by stage and device memory: %s has no earlier run of these configurations\n",
+               db);
+        return;
+    }
+    double sum = 0;
+    char words[64];
+    printf("by %" PRId64 " earlier runs of %zu of %zu configurations:", e->runs, e->known,
+           size->configurations);
+    for (int i = 0; i < STAGES; i++) {
+        jl_duration_words((int64_t)e->stage_ns[i], words, sizeof words);
+        printf("%s %s %s", i ? "," : "", names[i], words);
+        sum += e->stage_ns[i];
+    }
+    char most[64];
+    jl_duration_words((int64_t)sum + size->least_ns, words, sizeof words);
+    jl_duration_words((int64_t)sum + size->most_ns, most, sizeof most);
+    printf("; in all %s to %s\n", words, most);
+    if (e->memory_bytes > 0)
+        printf("device memory: up to %.0f MiB in an earlier run\n", e->memory_bytes / (1 << 20));
+}
+
+static void print_families(const jl_study_spec *spec, const jl_study_size *size)
+{
+    size_t pairs = size->configurations * (size->configurations - 1) / 2;
+    size_t tables = size->models * spec->batch_count * spec->in_flight_count;
+    const struct {
+        const char *family;
+        size_t tests;
+    } families[] = {{"of one model and batch", pairs}, {"of the whole study", pairs * tables}};
+    for (size_t i = 0; i < sizeof families / sizeof *families && pairs; i++) {
+        size_t needed = jl_rounds_needed(families[i].tests, 0.05);
+        printf(
+            "%zu comparisons %s: Bonferroni with the exact signed-rank test needs %zu rounds%s\n",
+            families[i].tests, families[i].family, needed,
+            (int64_t)needed > spec->rounds ? ", more than these" : "");
+    }
+    size_t joint = jl_rounds_needed(1, 0.05);
+    if (pairs)
+        printf("joint sign flips over the whole study need %zu rounds%s\n", joint,
+               (int64_t)joint > spec->rounds ? ", more than these" : "");
+}
+
+int jl_print_dry_run(const jl_study_spec *spec, const jl_study_size *size, const char *db,
+                     jl_error *err)
+{
+    char least[64], most[64];
+    earlier e = {.runs = 0};
+    int rc = look(spec, size, db, &e, err);
+    if (rc) return rc;
+    jl_duration_words(size->least_ns, least, sizeof least);
+    jl_duration_words(size->most_ns, most, sizeof most);
+    printf("%zu models x %zu configurations x %zu batches: %zu cells, %zu runs in %" PRId64
+           " rounds\n",
+           size->models, size->configurations, spec->batch_count, size->cells, size->runs,
+           spec->rounds);
+    printf("timed loops and warm-ups: %s to %s; start, load and check of every run come on top\n",
+           least, most);
+    print_earlier(&e, size, db);
+    print_families(spec, size);
+    return 0;
+}

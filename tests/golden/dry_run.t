@@ -1,0 +1,22 @@
+# What a study would take, by its settings and by earlier runs.
+$ jouleline run -m resnet18 -c fake-gpu/fp32+seed=7,fake-gpu/fp16+seed=7 -b 8 -r 2 --min-time 0.1 --max-time 0.1 -w 0.1 --idle 0.1 --seed 1 -q >/dev/null
+$ jouleline run -m resnet18,resnet50 -c fake-gpu/fp32+seed=7,fake-gpu/fp16+seed=7 -b 1,8 -r 10 --dry-run
+2 models x 2 configurations x 2 batches: 8 cells, 80 runs in 10 rounds
+timed loops and warm-ups: 1 min 20 s to 17 min 20 s; start, load and check of every run come on top
+by 4 earlier runs of 2 of 2 configurations: start <n> s, load <n> s, checks <n> s; in all <*> to <*>
+device memory: up to <n> MiB in an earlier run
+1 comparisons of one model and batch: Bonferroni with the exact signed-rank test needs 6 rounds
+4 comparisons of the whole study: Bonferroni with the exact signed-rank test needs 8 rounds
+joint sign flips over the whole study need 6 rounds
+$ jouleline run -m resnet18 -c ort-cpu/fp32,fake-gpu/fp16+seed=7 -r 5 --dry-run
+1 models x 2 configurations x 1 batches: 2 cells, 10 runs in 5 rounds
+timed loops and warm-ups: 10 s to 2 min 10 s; start, load and check of every run come on top
+by 2 earlier runs of 1 of 2 configurations: start <n> s, load <n> s, checks <n> s; in all <*> to <*>
+device memory: up to <n> MiB in an earlier run
+1 comparisons of one model and batch: Bonferroni with the exact signed-rank test needs 6 rounds, more than these
+1 comparisons of the whole study: Bonferroni with the exact signed-rank test needs 6 rounds, more than these
+joint sign flips over the whole study need 6 rounds, more than these
+$ jouleline run -m resnet18 -c fake-gpu/fp16 --dry-run --db none.db
+1 models x 1 configurations x 1 batches: 1 cells, 10 runs in 10 rounds
+timed loops and warm-ups: 10 s to 2 min 10 s; start, load and check of every run come on top
+time by stage and device memory: none.db has no earlier run of these configurations
