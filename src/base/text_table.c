@@ -1,6 +1,6 @@
 #include "base/text_table.h"
 
-enum { GAP = 2, NARROWEST = 8 };
+enum { WIDE_GAP = 2, NARROW_GAP = 1, NARROWEST = 8 };
 
 static bool continues(char c)
 {
@@ -15,9 +15,10 @@ static size_t characters(const char *s, size_t bytes)
     return n;
 }
 
-static bool breaks_after(char c)
+/* Inside a word: not after the slash that begins a path. */
+static bool breaks_after(const char *s, size_t i)
 {
-    return c == '/' || c == '+' || c == ',';
+    return strchr("/+,", s[i]) && i > 0 && s[i - 1] != ' ';
 }
 
 /* Bytes of the first line of `s` when it may be `width` characters wide: up to the last space
@@ -31,7 +32,7 @@ static size_t line_bytes(const char *s, size_t width)
             seen++;
         }
         if (s[n] == ' ' && n) good = n;
-        if (breaks_after(s[n])) good = n + 1;
+        if (breaks_after(s, n)) good = n + 1;
         n++;
     }
     if (!s[n] || s[n] == ' ') return n;
@@ -45,7 +46,7 @@ static size_t longest_piece(const char *s)
 {
     size_t best = 0, start = 0;
     for (size_t i = 0; s[i]; i++) {
-        bool last = s[i + 1] == '\0' || s[i + 1] == ' ' || breaks_after(s[i]);
+        bool last = s[i + 1] == '\0' || s[i + 1] == ' ' || breaks_after(s, i);
         size_t w = last ? characters(s + start, i + 1 - start) : 0;
         if (w > best) best = w;
         if (last) start = i + 1 + (s[i + 1] == ' ');
@@ -66,7 +67,7 @@ static size_t longest_word(const char *s)
 
 typedef struct layout {
     const jl_column *columns;
-    size_t count;
+    size_t count, gap;
     size_t widths[JL_MAX_COLUMNS];
     size_t pieces[JL_MAX_COLUMNS]; /* the narrowest without hard cuts */
 } layout;
@@ -89,7 +90,7 @@ static void put_row(jl_buf *out, const layout *l, const char *const *cells)
                 jl_buf_printf(out, "%*s%.*s", (int)pending, "", (int)n, rest[c]);
                 pending = 0;
             }
-            pending += GAP + (l->columns[c].right ? 0 : blank);
+            pending += l->gap + (l->columns[c].right ? 0 : blank);
             rest[c] += n;
             while (*rest[c] == ' ')
                 rest[c]++;
@@ -101,7 +102,7 @@ static void put_row(jl_buf *out, const layout *l, const char *const *cells)
 
 static size_t total_width(const layout *l)
 {
-    size_t total = GAP * (l->count - 1);
+    size_t total = l->gap * (l->count - 1);
     for (size_t c = 0; c < l->count; c++)
         total += l->widths[c];
     return total;
@@ -127,7 +128,7 @@ static void shrink(layout *l, size_t width, bool hard)
 void jl_text_table(jl_buf *out, const jl_column *columns, size_t count, const char *const *cells,
                    size_t rows, size_t width)
 {
-    layout l = {.columns = columns, .count = count};
+    layout l = {.columns = columns, .count = count, .gap = WIDE_GAP};
     if (count == 0 || count > JL_MAX_COLUMNS) return;
     const char *titles[JL_MAX_COLUMNS];
     for (size_t c = 0; c < count; c++) {
@@ -142,12 +143,13 @@ void jl_text_table(jl_buf *out, const jl_column *columns, size_t count, const ch
         }
     }
     shrink(&l, width, false);
+    if (total_width(&l) > width) l.gap = NARROW_GAP;
     shrink(&l, width, true);
     put_row(out, &l, titles);
     for (size_t c = 0; c < count; c++) {
         for (size_t i = 0; i < l.widths[c]; i++)
             jl_buf_puts(out, "-");
-        jl_buf_puts(out, c + 1 < count ? "  " : "\n");
+        jl_buf_puts(out, c + 1 == count ? "\n" : l.gap == WIDE_GAP ? "  " : " ");
     }
     for (size_t r = 0; r < rows; r++)
         put_row(out, &l, cells + r * count);

@@ -44,6 +44,9 @@ static void names_stay_whole_while_others_can_give_way(void **state)
     assert_non_null(strstr(b.p, "mobilenet_v3_large  ort-cpu/fp32+\n"
                                 "                    threads=2\n"));
     jl_buf_free(&b);
+    jl_text_table(&b, columns, 2, cells, 1, 32); /* the gap gives way before the names do */
+    assert_non_null(strstr(b.p, "mobilenet_v3_large ort-cpu/fp32+\n"));
+    jl_buf_free(&b);
 }
 
 static void a_word_longer_than_its_column_is_cut(void **state)
