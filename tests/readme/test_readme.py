@@ -28,7 +28,7 @@ COVERED = {
 NUMBER = re.compile(r"[-+]?\d[\d.,]*(?:[eE][-+]?\d+)?")
 OWN = [
     (re.compile(r"^On .* per inference.*$", re.M), "BEST"),
-    (re.compile(r"^No joules: .*$", re.M), "NO-JOULES"),
+    (re.compile(r"^No joules: .*?help\.$", re.M | re.S), "NO-JOULES"),
     (re.compile(r"-{3,}"), ""),  # rules are as wide as their columns
 ]
 
