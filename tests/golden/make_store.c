@@ -6,6 +6,7 @@
  *   small       two configurations, two models, ten rounds
  *   small-worse small with one configuration 10 % slower
  *   one         small with one round
+ *   empty       small before its first round
  *   ties        small with every value the same
  *   holes       small with two incomplete rounds and a run missing
  *   no-joules   small without energies */
@@ -99,6 +100,7 @@ static const jl_study_table *table_named(const char *kind)
     }
     make_small(&s, strcmp(kind, "small-worse") ? 1 : 1.1, strcmp(kind, "ties") ? 0.01 : 0);
     if (!strcmp(kind, "one")) keep_one_round(&s);
+    if (!strcmp(kind, "empty")) s.t.rounds = 0;
     if (!strcmp(kind, "holes")) {
         s.pairs[2] = s.pairs[5] = false;
         s.latency[7] = NAN;

@@ -277,3 +277,19 @@ $ jouleline report --db both.db -s findings | grep -A2 faster
 a processor on here is faster than a processor on there in
 ort-cpu/fp32+threads=1 at batch 1 for 2 of 2 models: throughput ratios 1.10
 (Mann-Whitney, Holm over 4 comparisons, p at most 4.3e-05, 10 and 10 runs).
+# A study without a run.
+$ make_store empty empty.db; jouleline report --db empty.db
+
+Medians over 0 rounds; an interval at 95 % needs at least 6 rounds.
+
+Findings
+
+Nothing was shown: no tested difference in complete rounds.
+$ jouleline report --db empty.db -s pairs,families,devices,audit,roofline,energy,paradox,int8 -o csv | tr -d '\r' | grep -c .
+8
+$ jouleline compare --base empty.db --new small.db
+! jouleline compare: empty.db and small.db have no cell in common (model, configuration, batch)
+? 4
+$ jouleline advise --db empty.db
+! jouleline advise: the study has no cell of the model (none at all); 'jouleline report' lists them
+? 2
