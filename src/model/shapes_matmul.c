@@ -73,12 +73,16 @@ static int einsum_dots(op *c, einsum *e, const jl_dim *dims, int n)
 static int einsum_input(op *c, einsum *e, jl_str term, const jl_info *v)
 {
     int named = 0, axis = 0;
+    bool dots = false;
     for (size_t i = 0; i < term.n; i++)
         named += letter(term.p[i]) >= 0;
+    if (named > v->rank) return op_fail(c, "the equation has more axes than an input");
     for (size_t i = 0; i < term.n; i++) {
         int l = letter(term.p[i]);
         if (term.p[i] == '.') {
-            int rc = v->rank < named ? 0 : einsum_dots(c, e, v->dims + axis, v->rank - named);
+            if (dots) return op_fail(c, "the equation has two ellipses for one input");
+            dots = true;
+            int rc = einsum_dots(c, e, v->dims + axis, v->rank - named);
             if (rc) return rc;
             axis += v->rank - named;
             i += 2;

@@ -3,13 +3,17 @@
 # linked with replay.c and run as a test over the corpus and over mutations of it.
 set(onnx_corpus /usr/share/libonnx-testdata/data/simple
     ${PROJECT_SOURCE_DIR}/tests/fixtures/models)
+set(cost_corpus ${CMAKE_CURRENT_LIST_DIR}/corpus/onnx ${onnx_corpus})
 file(GLOB fuzz_sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_LIST_DIR}/fuzz_*.c)
 set(fuzz_names "")
 foreach(source IN LISTS fuzz_sources)
     get_filename_component(name ${source} NAME_WE)
     string(REPLACE fuzz_ "" topic ${name})
     list(APPEND fuzz_names ${name})
-    set(corpus ${CMAKE_CURRENT_LIST_DIR}/corpus/${topic} ${${topic}_corpus})
+    set(corpus ${${topic}_corpus})
+    if(EXISTS ${CMAKE_CURRENT_LIST_DIR}/corpus/${topic})
+        list(PREPEND corpus ${CMAKE_CURRENT_LIST_DIR}/corpus/${topic})
+    endif()
     add_executable(${name} ${source})
     target_link_libraries(${name} PRIVATE jl_report)
     set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/fuzz)

@@ -291,6 +291,21 @@ static void einsum_equations(void **state)
     }
 }
 
+static void damaged_equations_are_errors(void **state)
+{
+    (void)state;
+    static const char *const equations[] = {"...abcdef,b->a", "...a...,b->a", "ab,b->z", "a",
+                                            "a,b->a"};
+    for (size_t i = 0; i < sizeof equations / sizeof *equations; i++) {
+        tiny t = tiny_model(17, 8);
+        tiny_input(&t, "a", "float 3 4");
+        tiny_input(&t, "b", "float 4");
+        onnx_node *n = tiny_node(&t, "Einsum", "a b", "y");
+        tiny_attribute(n, "equation", ONNX_ATTR_STRING)->s = jl_str_c(equations[i]);
+        expect_error(&t, JL_ERR_FORMAT, "the ");
+    }
+}
+
 /* The tables are searched by halving. */
 static void every_operator_is_found(void **state)
 {
@@ -320,6 +335,7 @@ int main(void)
         cmocka_unit_test(loops_settle),
         cmocka_unit_test(branches_that_cannot_run_are_left_aside),
         cmocka_unit_test(einsum_equations),
+        cmocka_unit_test(damaged_equations_are_errors),
         cmocka_unit_test(every_operator_is_found),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -22,7 +22,8 @@ float onnx_attribute_f(const onnx_node *node, const char *name, float otherwise)
 jl_str onnx_attribute_s(const onnx_node *node, const char *name, const char *otherwise)
 {
     const onnx_attribute *a = onnx_find_attribute(node, name);
-    return a ? a->s : jl_str_c(otherwise);
+    if (!a) return jl_str_c(otherwise);
+    return a->s.p ? a->s : JL_STR("");
 }
 
 int64_t onnx_opset_version(const onnx_model *model, const char *domain)
