@@ -11,8 +11,8 @@ if [ $# -ne 2 ]; then
     sed -n '2,9s/^# \{0,1\}//p' "$0" >&2
     exit 2
 fi
-dest=$2
-mkdir -p "$dest/parts"
+mkdir -p "$2/parts"
+dest=$(cd "$2" && pwd)
 if [ "$1" != --join ]; then
     cp "$1"/* "$dest/parts/"
     echo "parts so far: $(ls "$dest/parts" | wc -l) files"
@@ -35,6 +35,7 @@ xz -dc libonnxruntime.so.xz >"$lib/$(cat ort-name)"
 ln -s "$(cat ort-name)" "$lib/libonnxruntime.so.1"
 ln -s "$(cat ort-name)" "$lib/libonnxruntime.so"
 cp libonnxruntime_providers_shared.so "$lib/"
+cd "$dest"
 rm -rf "$dest/parts"
 # The runtime libtorch, against the torch of this machine's Python.
 "$dest/jouleline/share/jouleline/libtorch/build_libtorch_shim.sh" ||

@@ -91,10 +91,12 @@ template <typename F> int guarded(jl_torch_message *message, F &&f)
     }
 }
 
+/* Loaded before anything asks torch about CUDA: the first question fixes its answer for the life
+ * of the process (at::detail::getCUDAHooks keeps a stub), as seen on an H200 with torch 2.11. */
 int open_cuda(jl_torch_message *message)
 {
     return guarded(message, [] {
-        if (!at::globalContext().hasCUDA() && !dlopen("libtorch_cuda.so", RTLD_NOW | RTLD_GLOBAL))
+        if (!dlopen("libtorch_cuda.so", RTLD_NOW | RTLD_GLOBAL))
             throw Failure(JL_TORCH_MISSING,
                           std::string("torch " TORCH_VERSION " has no CUDA part here: ") +
                               dlerror());
