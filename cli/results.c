@@ -32,6 +32,11 @@ int jl_print_headline(FILE *to, const jl_study_data *d, jl_error *err)
         if (!sentence) return jl_fail(err, JL_ERR_MEMORY, "no memory for a sentence");
         fprintf(to, "%s\n", sentence);
     }
+    if (jl_study_data_studies(d) > 1)
+        fprintf(to,
+                "(%zu studies with the same settings are read as one; --study UID takes one "
+                "alone, --list names them.)\n",
+                jl_study_data_studies(d));
     return 0;
 }
 

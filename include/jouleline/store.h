@@ -182,7 +182,7 @@ int jl_store_stamps(jl_store *s, jl_id run, int64_t **pairs, size_t *count, jl_e
 /* A study with its runs as arrays, for the analysis. Studies of the same specification (the parts
  * of one study, measured on several machines or in several visits) are read as one. */
 typedef struct jl_study_data jl_study_data;
-/* `study` is a name, the beginning of a uid, or NULL for the newest. JL_ERR_MISSING names what
+/* `study` is a name, the beginning of a uid (that study alone), or NULL for the newest. JL_ERR_MISSING names what
  * there is. */
 int jl_store_load(jl_store *s, const char *study, jl_study_data **data, jl_error *err);
 /* The same with another tail percentile: 90, 95 or 99, which jl_store_load takes. */
@@ -193,6 +193,7 @@ const struct jl_study_table *jl_study_data_table(const jl_study_data *d);
 /* Why runs have no joules, "" when all have some; lives as long as the data. */
 const char *jl_study_data_no_energy(const jl_study_data *d);
 size_t jl_study_data_complete_rounds(const jl_study_data *d);
+size_t jl_study_data_studies(const jl_study_data *d); /* that are read as one */
 
 /* ---- merging --------------------------------------------------------------------------- */
 

@@ -16,7 +16,7 @@ struct jl_study_data {
     double *values[JL_METRIC_COUNT];
     bool *pairs;
     char no_energy[512];
-    size_t complete;
+    size_t complete, studies;
 };
 
 /* Ids of a table's rows to places in an array; ids are dense in a store. */
@@ -37,7 +37,8 @@ typedef struct loader {
     jl_store *s;
     jl_study_data *d;
     jl_id study;
-    int tail; /* percentile: 90, 95, 99 */
+    bool alone; /* chosen by its uid: not joined with others of its specification */
+    int tail;   /* percentile: 90, 95, 99 */
     bool has_tail;
     places models, configurations, devices, cells, rounds, facts;
     struct run_place {
@@ -93,12 +94,32 @@ static uint32_t place(const places *p, jl_id id)
 
 /* --- which study --- */
 
+/* ?2: 1 for the one study alone. */
+#define SAME_STUDY                                                                                 \
+    "(SELECT id FROM study WHERE id = ?1 OR (NOT ?2 AND "                                          \
+    "spec = (SELECT spec FROM study WHERE id = ?1)))"
+
+static int count_of(loader *l, const char *sql, size_t *n, jl_error *err)
+{
+    int64_t count;
+    int rc = jl_sql_number(l->s, &count, 0, err, sql, strchr(sql, '?') ? "ri" : "", l->study,
+                           (int64_t)l->alone);
+    *n = (size_t)count;
+    return rc;
+}
+
 static int choose(loader *l, const char *study, jl_error *err)
 {
     int rc = jl_sql_number(l->s, &l->study, 0, err,
                            "SELECT id FROM study WHERE ?1 IS NULL OR name = ?1 "
                            "OR substr(uid, 1, length(?1)) = ?1 ORDER BY created_at DESC, id DESC",
                            "t", study);
+    int64_t named = 1;
+    if (!rc && study)
+        rc = jl_sql_number(l->s, &named, 0, err, "SELECT count(*) FROM study WHERE name = ?", "t",
+                           study);
+    l->alone = !named;
+    if (!rc && l->study) rc = count_of(l, "SELECT count(*) FROM " SAME_STUDY, &l->d->studies, err);
     if (rc || l->study) return rc;
     return jl_fail(err, JL_ERR_MISSING,
                    study ? "%s holds no study '%s'; 'jouleline report --list' "
@@ -108,17 +129,7 @@ static int choose(loader *l, const char *study, jl_error *err)
                    l->s->path, study);
 }
 
-#define SAME_STUDY "(SELECT id FROM study WHERE spec = (SELECT spec FROM study WHERE id = ?1))"
-
 /* --- what is compared --- */
-
-static int count_of(loader *l, const char *sql, size_t *n, jl_error *err)
-{
-    int64_t count;
-    int rc = jl_sql_number(l->s, &count, 0, err, sql, strchr(sql, '?') ? "r" : "", l->study);
-    *n = (size_t)count;
-    return rc;
-}
 
 static int read_models(loader *l, jl_error *err)
 {
@@ -266,7 +277,7 @@ static int read_rounds(loader *l, jl_error *err)
         rc = jl_sql_query(l->s, &q, err,
                           "SELECT id, complete FROM round WHERE study IN " SAME_STUDY
                           " ORDER BY started_at, id",
-                          "r", l->study);
+                          "ri", l->study, (int64_t)l->alone);
     if (rc) return rc;
     for (uint32_t n = 0; n < l->d->table.rounds && sqlite3_step(q) == SQLITE_ROW; n++) {
         l->rounds.at[sqlite3_column_int64(q, 0)] = n;
@@ -482,7 +493,7 @@ static int read_agreement(loader *l, jl_error *err)
                           "sum(a.items) FROM agreement a JOIN run ON run.id = a.run "
                           "WHERE a.top1_agree IS NOT NULL AND run.counts = 1 AND run.round IN "
                           "(SELECT id FROM round WHERE study IN " SAME_STUDY ") GROUP BY 1, 2",
-                          "r", l->study);
+                          "ri", l->study, (int64_t)l->alone);
     if (rc) return rc;
     while (!rc && sqlite3_step(q) == SQLITE_ROW) {
         uint32_t at;
@@ -561,6 +572,11 @@ const jl_study_table *jl_study_data_table(const jl_study_data *d)
 const char *jl_study_data_no_energy(const jl_study_data *d)
 {
     return d->no_energy;
+}
+
+size_t jl_study_data_studies(const jl_study_data *d)
+{
+    return d->studies;
 }
 
 size_t jl_study_data_complete_rounds(const jl_study_data *d)

@@ -274,7 +274,19 @@ static void test_a_study_as_arrays(void **state)
     ok(jl_store_run(s, &bad, NULL, &err), &err);
     ok(jl_store_round_begin(s, f.study, 3, boot, 9, NULL, &f.round, &err), &err);
     put(s, &f, 1);
+    /* Another study of the same specification: joined by name, left out by uid. */
+    jl_id other;
+    jl_study_record again = {.uid = "study-2", .name = "test", .spec = "{}"};
+    ok(jl_store_study(s, &again, &other, &err), &err);
+    ok(jl_store_load(s, "test", &d, &err), &err);
+    assert_int_equal(jl_study_data_studies(d), 2);
+    assert_int_equal(jl_study_data_table(d)->rounds, 3);
+    jl_study_data_free(d);
+    ok(jl_store_load(s, "study-2", &d, &err), &err);
+    assert_int_equal(jl_study_data_table(d)->rounds, 0);
+    jl_study_data_free(d);
     ok(jl_store_load(s, "study-1", &d, &err), &err);
+    assert_int_equal(jl_study_data_studies(d), 1);
     const jl_study_table *t = jl_study_data_table(d);
     assert_int_equal(t->cell_count, 1);
     assert_int_equal(t->rounds, 3);
