@@ -14,8 +14,8 @@ def probe():
         torchvision_version = torchvision.__version__
     except ImportError:
         torchvision_version = None
-    from .session import device_uuid
-    devices = [{"provider": "cpu", "index": 0, "name": "cpu", "uuid": None}]
+    from .session import device_uuid, processor
+    devices = [{"provider": "cpu", "index": 0, "name": processor() or "cpu", "uuid": None}]
     reason = None
     if torch.version.cuda is None:
         reason = "this torch was built without CUDA"

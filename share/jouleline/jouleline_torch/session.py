@@ -298,7 +298,7 @@ def _setting(*path):
     return value() if callable(value) else value
 
 
-def _processor():
+def processor():
     with open("/proc/cpuinfo") as file:
         return next((line.split(":", 1)[1].strip() for line in file
                      if line.startswith("model name")), None)
@@ -352,7 +352,7 @@ def describe(session):
         "mha_fastpath": _setting("backends", "mha", "get_fastpath_enabled"),
     }
     found.update(_describe_cuda(session) if session.cuda else {
-        "device": _processor(),
+        "device": processor(),
         "cpu_capability": _setting("backends", "cpu", "get_cpu_capability"),
         "onednn": _setting("backends", "mkldnn", "is_available"),
     })
