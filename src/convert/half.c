@@ -156,7 +156,8 @@ static bool listed(jl_map *set, jl_str name)
 /* Whether the node stays in FP32, and why. */
 static bool kept(jl_half *h, const onnx_node *node, bool shape, jl_keep_reason *reason)
 {
-    bool user = listed(&h->keep, node->op_type) | listed(&h->keep, node->name), range = false;
+    bool user = listed(&h->keep, node->op_type), range = false;
+    user |= listed(&h->keep, node->name);
     for (size_t k = 0; k < node->outputs.n; k++) {
         user |= listed(&h->keep, node->outputs.p[k]);
         range |= listed(&h->range, node->outputs.p[k]);

@@ -72,7 +72,8 @@ static bool listed(jl_map *keep, jl_str name)
 
 static bool kept(jl_map *keep, const onnx_node *n)
 {
-    bool yes = listed(keep, n->op_type) | listed(keep, n->name);
+    bool yes = listed(keep, n->op_type);
+    yes |= listed(keep, n->name);
     for (size_t k = 0; k < n->outputs.n; k++)
         yes |= listed(keep, n->outputs.p[k]);
     return yes;
