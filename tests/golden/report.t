@@ -235,12 +235,12 @@ $ jouleline report --db ref.db -s int8 | sed -n 6,14p
 
 ort-cpu/int8 (new) against ort-cpu/fp32 (base): latency, the CPU, 10 rounds,
   batch 1
-model             saved    new /          interval      p          top-1 as FP32
-                            base
----------------  ------  -------  ----------------  -----  ---------------------
-mobilenet_v2     54.0 %   0.4600    0.4599..0.4600  0.002    98.0 % (96.9..98.7)
-mobilenet_v3_la  60.3 %   0.3971    0.3971..0.3972  0.002    98.2 % (97.2..98.9)
-rge
+model               saved   new /         interval     p         top-1 as FP32
+                             base
+------------------ ------ ------- ---------------- ----- ---------------------
+mobilenet_v2       54.0 %  0.4600   0.4599..0.4600 0.002   98.0 % (96.9..98.7)
+mobilenet_v3_large 60.3 %  0.3971   0.3971..0.3972 0.002   98.2 % (97.2..98.9)
+efficientnet_b0    66.6 %  0.3343   0.3342..0.3344 0.002   98.5 % (97.5..99.1)
 $ jouleline report --db ref.db -s cells,pairs,families,precision,batch,devices,portability,int8,audit,roofline,energy,paradox,findings | tail -n +4 | LC_ALL=C.UTF-8 grep -cE '^.{81}'
 0
 ? 1
@@ -254,6 +254,7 @@ there.db: 1 new studies, 10 new rounds, 40 new runs
 $ jouleline report --db both.db -s devices | head -18
 On a processor on here, ort-cpu/fp32 uses the fewest joules per inference: 0.665 times that of the next, ort-cpu/fp32+threads=1 (95.1 % interval 0.661 to 0.671, p = 0.00098; 10 rounds, 2 cells, measured).
 On a processor on there, ort-cpu/fp32 uses the fewest joules per inference: 0.605 times that of the next, ort-cpu/fp32+threads=1 (95.1 % interval 0.601 to 0.61, p = 0.00098; 10 rounds, 2 cells, measured).
+(2 studies with the same settings are read as one; --study UID takes one alone, --list names them.)
 
 Devices against each other (unpaired)
 
@@ -269,7 +270,6 @@ a processor on there (new) against a processor on here (base),
   ort-cpu/fp32+threads=1: latency
 model         batch  new /      interval   runs        p  new
                       base                                takes
-------------  -----  -----  ------------  -----  -------  -----
 $ jouleline report --db both.db -s cells | tail -2
 Medians over 10 rounds; intervals are order statistics that hold with 97.9 %.
 Runs of several hosts (here, there): cells of different hosts are never paired.
