@@ -57,7 +57,7 @@ typedef struct jl_device_record {
 int jl_store_device(jl_store *s, jl_id host, const jl_device_record *d, jl_id *id, jl_error *err);
 
 typedef struct jl_model_record {
-    const char *uid;  /* hash of the content */
+    const char *uid; /* hash of the content */
     const char *name, *kind /* zoo, file, probe */, *family, *path, *items_are;
     int64_t bytes, parameters, opset;
 } jl_model_record;
@@ -157,8 +157,8 @@ typedef struct jl_run_record {
     double throughput_items_per_s, cpu_ns_per_item;
     int64_t first_call_ns, peak_rss_bytes, device_memory_bytes;
     double temperature_c, sm_clock_mhz, mem_clock_mhz, power_limit_w;
-    const char *facts;     /* JSON object */
-    const int64_t *pairs;  /* start and end of every call, or NULL */
+    const char *facts;    /* JSON object */
+    const int64_t *pairs; /* start and end of every call, or NULL */
     size_t pair_count;
     const jl_energy_record *energy;
     size_t energy_count;

@@ -25,7 +25,7 @@ typedef struct jl_metered {
 typedef struct jl_metering jl_metering;
 
 /* `set` must outlive it. JL_ERR_MISSING never: a set without domains samples nothing. */
-int jl_metering_start(jl_meter_set *set, const jl_clock *clock, jl_metering **m, jl_error *err);
+int jl_metering_start(jl_meter_set *set, const jl_clock *clock, jl_metering **out, jl_error *err);
 void jl_metering_stop(jl_metering *m); /* NULL is fine */
 jl_meter_set *jl_metering_set(const jl_metering *m);
 /* The domain of the board with that UUID, or -1. */

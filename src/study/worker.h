@@ -31,6 +31,6 @@ typedef struct jl_loop_result {
     int64_t start_ns, end_ns, cpu_ns;
     const char *stopped; /* flag, time, capacity */
 } jl_loop_result;
-int jl_loop_run(const jl_loop *l, jl_loop_result *result, jl_error *err);
+int jl_loop_run(const jl_loop *l, jl_loop_result *out, jl_error *err);
 
 #endif

@@ -27,7 +27,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         }
         if (jl_graph_new(model, arena, &graph, &err) == 0 &&
             jl_shapes_new(graph, NULL, arena, NULL, &shapes, &err) == 0) {
-            for (uint32_t v = 0; v < graph->n_values; v++) jl_shapes_print(shapes, v, &text);
+            for (uint32_t v = 0; v < graph->n_values; v++)
+                jl_shapes_print(shapes, v, &text);
             jl_shapes_free(shapes);
         }
     }
