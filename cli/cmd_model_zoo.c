@@ -1,11 +1,11 @@
 /* jouleline model list, jouleline model export: the zoo. */
 #include "cli.h"
+#include "terminal.h"
 
 #include <inttypes.h>
 #include <jansson.h>
 #include <stdio.h>
 
-#include "base/text_table.h"
 #include "jouleline/zoo.h"
 
 /* model list ---------------------------------------------------------------------------------- */
@@ -85,10 +85,7 @@ static int list(const jl_invocation *call)
                                                {"parameters", true},
                                                {"batch norm statistics", true},
                                                {"about", false}};
-    jl_buf text = {0};
-    jl_text_table(&text, columns, COLUMNS, cells, n, 120);
-    if (text.p) fputs(text.p, stdout);
-    jl_buf_free(&text);
+    jl_print_table(stdout, columns, COLUMNS, cells, n);
     return EXIT_OK;
 }
 
