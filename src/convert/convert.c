@@ -42,9 +42,10 @@ static int unused_name(const jl_map *set, const char *const *names, size_t count
  * apart here; ONNX forbids such names. */
 static int infer_types(onnx_file *file, jl_map *types, jl_shapes **shapes, jl_error *err)
 {
+    const jl_shapes_options all = {.every_branch = true};
     jl_graph *graph;
     int rc = jl_graph_new(file->model, file->arena, &graph, err);
-    if (!rc) rc = jl_shapes_new(graph, file, file->arena, &(jl_shapes_options){0}, shapes, err);
+    if (!rc) rc = jl_shapes_new(graph, file, file->arena, &all, shapes, err);
     for (uint32_t i = 0; !rc && i < graph->n_values; i++) {
         const jl_value *v = &graph->values[i];
         uint32_t dtype = (*shapes)->values[i].dtype, before = jl_map_get(types, v->name);

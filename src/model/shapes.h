@@ -48,6 +48,8 @@ typedef struct jl_shapes_options {
     size_t n_known;
     /* Do not fall back on the file's own value_infos where an operator is not known. */
     bool ignore_declared;
+    /* Types are wanted also in the branch of an If that is known not to run. */
+    bool every_branch;
 } jl_shapes_options;
 
 typedef struct jl_shapes {

@@ -99,7 +99,12 @@ static int infer_branches(op *c, uint32_t first, uint32_t second, unsigned *can_
     jl_error why[2] = {0};
     int rc = 0;
     for (unsigned i = 0; i < 2; i++) {
-        if (!(*can_run & 1u << i)) continue;
+        if (!(*can_run & 1u << i)) {
+            /* It may contradict its inputs: what cannot be inferred there stays unknown. */
+            if (c->s->options->every_branch)
+                (void)op_infer_scope(c->s, i ? second : first, &why[i]);
+            continue;
+        }
         rc = op_infer_scope(c->s, i ? second : first, &why[i]);
         if (rc && rc != JL_ERR_FORMAT) break;
         if (rc) *can_run &= ~(1u << i);
