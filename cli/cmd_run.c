@@ -29,7 +29,7 @@ static const jl_option options[] = {
      .kind = JL_OPT_WORDS,
      .argument = "MODEL,...",
      FIELD(models),
-     .help = "names of the zoo, ONNX files, or NAME=onnx:FILE,torch:FILE"},
+     .help = "names of the zoo, ONNX files, or NAME=onnx:FILE,torch:FILE,family:NAME"},
     {.name = "config",
      .alias = "configurations",
      .letter = 'c',

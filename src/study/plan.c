@@ -22,13 +22,24 @@ static bool is_file_name(const char *word)
            access(word, F_OK) == 0;
 }
 
-/* "onnx:F" or "torch:F" after NAME=, or an item of its own behind it. */
-static int bind_artefact(jl_plan_model *m, const char *word, jl_error *err)
+static bool is_part(const char *word)
 {
-    bool onnx = begins(word, "onnx:"), torch = begins(word, "torch:");
-    if (!onnx && !torch)
-        return jl_fail(err, JL_ERR_USAGE, "'%s' of model %s is neither onnx:FILE nor torch:FILE",
-                       word, m->name);
+    return begins(word, "onnx:") || begins(word, "torch:") || begins(word, "family:");
+}
+
+/* "onnx:F", "torch:F" or "family:F" after NAME=, or an item of its own behind it. */
+static int bind_part(jl_plan_model *m, const char *word, jl_error *err)
+{
+    bool onnx = begins(word, "onnx:");
+    if (begins(word, "family:")) {
+        m->family = strchr(word, ':') + 1;
+        if (m->zoo || !*m->family)
+            return jl_fail(err, JL_ERR_USAGE,
+                           m->zoo ? "model %s has its family from the zoo"
+                                  : "family: of model %s names no family",
+                           m->name);
+        return 0;
+    }
     const char **to = onnx ? &m->onnx : &m->torch;
     if (*to) return jl_fail(err, JL_ERR_USAGE, "model %s has two files of one kind", m->name);
     *to = strchr(word, ':') + 1;
@@ -43,9 +54,9 @@ static int add_model(jl_plan *p, const char *word, jl_error *err)
     *m = (jl_plan_model){.bytes = JL_ABSENT, .parameters = JL_ABSENT, .opset = JL_ABSENT};
     const char *equals = strchr(word, '=');
     int rc = 0;
-    if (equals && (begins(equals + 1, "onnx:") || begins(equals + 1, "torch:"))) {
+    if (equals && is_part(equals + 1)) {
         m->name = jl_arena_strndup(p->arena, word, (size_t)(equals - word));
-        rc = m->name ? bind_artefact(m, equals + 1, err) : JL_ERR_MEMORY;
+        rc = m->name ? bind_part(m, equals + 1, err) : JL_ERR_MEMORY;
     } else if (is_file_name(word)) {
         const char *base = strrchr(word, '/') ? strrchr(word, '/') + 1 : word;
         size_t n = strlen(base);
@@ -77,15 +88,18 @@ static int add_models(jl_plan *p, jl_error *err)
     p->models = jl_arena_array(p->arena, s->model_count + 1, sizeof *p->models);
     if (!p->models) return jl_fail(err, JL_ERR_MEMORY, "no memory for the models");
     for (size_t i = 0; i < s->model_count; i++) {
-        bool more = begins(s->models[i], "torch:") || begins(s->models[i], "onnx:");
+        bool more = is_part(s->models[i]);
         if (more && !p->model_count)
             return jl_fail(err, JL_ERR_USAGE, "'%s' belongs to no model: write NAME=%s",
                            s->models[i], s->models[i]);
-        int rc = more ? bind_artefact(&p->models[p->model_count - 1], s->models[i], err)
+        int rc = more ? bind_part(&p->models[p->model_count - 1], s->models[i], err)
                       : add_model(p, s->models[i], err);
         if (rc) return rc;
     }
     for (size_t i = 0; i < p->model_count; i++) {
+        if (!p->models[i].zoo && !p->models[i].onnx && !p->models[i].torch)
+            return jl_fail(err, JL_ERR_USAGE, "model %s has no file: write %s=onnx:FILE",
+                           p->models[i].name, p->models[i].name);
         p->models[i].batches =
             jl_arena_array(p->arena, s->batch_count, sizeof *p->models[i].batches);
         if (!p->models[i].batches) return jl_fail(err, JL_ERR_MEMORY, "no memory for the batches");

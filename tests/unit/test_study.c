@@ -282,13 +282,16 @@ static void test_plan(void **state)
     jl_error err = {0};
     jl_arena *arena = jl_arena_new();
     jl_plan p;
-    const char *models[] = {"resnet18", "mine=onnx:/dev/null", "torch:/dev/zero"};
+    const char *models[] = {"resnet18", "mine=onnx:/dev/null", "torch:/dev/zero",
+                            "family:attention"};
     const char *configurations[] = {"ort-cpu/fp32", "fake-gpu/fp16+noise=0"};
-    ok(plan_of(models, 3, configurations, 2, arena, &p, &err), &err);
+    ok(plan_of(models, 4, configurations, 2, arena, &p, &err), &err);
     assert_int_equal(p.model_count, 2);
     assert_int_equal(p.cell_count, 8);
     assert_string_equal(p.models[1].name, "mine");
     assert_string_equal(p.models[1].torch, "/dev/zero");
+    assert_string_equal(p.models[1].family, "attention");
+    assert_string_equal(p.models[0].family, "standard");
     const char *reason;
     jl_configuration c;
     ok(jl_configuration_parse("ort-cpu/fp32", &c, &err), &err);
@@ -320,6 +323,7 @@ static void test_plans_that_are_refused(void **state)
     refuse("none.onnx", "ort-cpu/fp32", JL_ERR_MISSING, "none.onnx");
     refuse("torch:x", "ort-cpu/fp32", JL_ERR_USAGE, "NAME=");
     refuse("x=onnx:none", "ort-cpu/fp32", JL_ERR_MISSING, "none");
+    refuse("x=family:mine", "ort-cpu/fp32", JL_ERR_USAGE, "no file");
 }
 
 static void test_gpu_driver(void **state)
