@@ -182,8 +182,8 @@ int jl_store_stamps(jl_store *s, jl_id run, int64_t **pairs, size_t *count, jl_e
 /* A study with its runs as arrays, for the analysis. Studies of the same specification (the parts
  * of one study, measured on several machines or in several visits) are read as one. */
 typedef struct jl_study_data jl_study_data;
-/* `study` is a name, the beginning of a uid (that study alone), or NULL for the newest. JL_ERR_MISSING names what
- * there is. */
+/* `study` is a name, the beginning of a uid (that study alone), or NULL for the newest.
+ * JL_ERR_MISSING names what there is. */
 int jl_store_load(jl_store *s, const char *study, jl_study_data **data, jl_error *err);
 /* The same with another tail percentile: 90, 95 or 99, which jl_store_load takes. */
 int jl_store_load_tail(jl_store *s, const char *study, int tail, jl_study_data **data,

@@ -92,7 +92,8 @@ template <typename F> int guarded(jl_torch_message *message, F &&f)
 }
 
 /* Loaded before anything asks torch about CUDA: the first question fixes its answer for the life
- * of the process (at::detail::getCUDAHooks keeps a stub), as seen on an H200 with torch 2.11. */
+ * of the process (at::detail::getCUDAHooks remembers that there is none), as seen on an H200 with
+ * torch 2.11. */
 int open_cuda(jl_torch_message *message)
 {
     return guarded(message, [] {
