@@ -3,6 +3,7 @@
 #include "convert/edit.h"
 #include "convert/fold.h"
 #include "convert/half.h"
+#include "convert/names.h"
 
 #include <stdio.h>
 
@@ -16,26 +17,6 @@ const char *jl_keep_reason_text(jl_keep_reason reason)
         [JL_KEEP_SHAPE] = "arithmetic on shapes",
     };
     return texts[reason];
-}
-
-static int name_set(jl_map *set, const char *const *names, size_t count, jl_error *err)
-{
-    for (size_t i = 0; i < count; i++)
-        if (!jl_map_set(set, jl_str_c(names[i]), 0))
-            return jl_fail(err, JL_ERR_MEMORY, "out of memory while converting");
-    return 0;
-}
-
-/* A name that the user gave and nothing has is a mistake, not a wish that came true. */
-static int unused_name(const jl_map *set, const char *const *names, size_t count, jl_error *err)
-{
-    for (size_t i = 0; i < count; i++)
-        if (jl_map_get(set, jl_str_c(names[i])) == 0)
-            return jl_fail(err, JL_ERR_USAGE,
-                           "no node or operator of the model is called '%s'; "
-                           "'jouleline model info --nodes' lists them",
-                           names[i]);
-    return 0;
 }
 
 /* Every value's element type by name. Two scopes that give one name two types cannot be told
@@ -76,10 +57,10 @@ static int rewrite(jl_half *h, jl_map *types, jl_error *err)
     n = o->to == JL_FLOAT16 ? jl_commute_transposes(h->edit, types, err) : 0;
     if (n < 0) return n;
     h->summary->commuted = (size_t)n;
-    int rc = name_set(&h->keep, o->keep, o->keep_count, err);
-    if (!rc) rc = name_set(&h->range, o->range, o->range_count, err);
+    int rc = jl_name_set(&h->keep, o->keep, o->keep_count, err);
+    if (!rc) rc = jl_name_set(&h->range, o->range, o->range_count, err);
     if (!rc) rc = jl_half_model(h, err);
-    return rc ? rc : unused_name(&h->keep, o->keep, o->keep_count, err);
+    return rc ? rc : jl_name_unmet(&h->keep, o->keep, o->keep_count, err);
 }
 
 static void count_parameters(const jl_edit *e, jl_convert_summary *summary)

@@ -1,5 +1,6 @@
 #include "convert/half.h"
 #include "convert/half_rules.h"
+#include "convert/names.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -147,20 +148,14 @@ static bool touches_floats(const jl_half *h, const onnx_node *node)
     return has_subgraph(node);
 }
 
-static bool listed(jl_map *set, jl_str name)
-{
-    uint32_t uses = name.n ? jl_map_get(set, name) : JL_MAP_NONE;
-    return uses != JL_MAP_NONE && jl_map_set(set, name, uses + 1);
-}
-
 /* Whether the node stays in FP32, and why. */
 static bool kept(jl_half *h, const onnx_node *node, bool shape, jl_keep_reason *reason)
 {
-    bool user = listed(&h->keep, node->op_type), range = false;
-    user |= listed(&h->keep, node->name);
+    bool user = jl_name_met(&h->keep, node->op_type), range = false;
+    user |= jl_name_met(&h->keep, node->name);
     for (size_t k = 0; k < node->outputs.n; k++) {
-        user |= listed(&h->keep, node->outputs.p[k]);
-        range |= listed(&h->range, node->outputs.p[k]);
+        user |= jl_name_met(&h->keep, node->outputs.p[k]);
+        range |= jl_name_met(&h->range, node->outputs.p[k]);
     }
     bool known = !node->domain.n || jl_str_is(node->domain, "ai.onnx");
     *reason = JL_KEEP_USER;

@@ -1,5 +1,7 @@
 #include "convert/half_rules.h"
 
+#include "convert/names.h"
+
 enum { NEVER = 1000, BF16_DEFAULT = 13 };
 
 /* First opset whose schema lists the type; operators not named have float16 always and bfloat16
@@ -80,13 +82,6 @@ static const struct {
     {"CenterCropPad", 1, 18},
 };
 
-static bool among(jl_str op_type, const char *const *names)
-{
-    for (; *names; names++)
-        if (jl_str_is(op_type, *names)) return true;
-    return false;
-}
-
 bool jl_half_defined(jl_str op_type, jl_dtype type, int64_t opset)
 {
     for (size_t i = 0; i < sizeof since / sizeof *since; i++)
@@ -111,7 +106,7 @@ bool jl_half_microsoft(jl_str op_type)
                                         "RotaryEmbedding",
                                         "GroupNorm",
                                         NULL};
-    return among(op_type, names);
+    return jl_among(op_type, names);
 }
 
 bool jl_half_fixed_input(jl_str op_type, size_t input)
@@ -125,7 +120,7 @@ bool jl_half_follows_first(jl_str op_type)
     static const char *const names[] = {"Expand",    "Reshape",         "Tile",    "Slice",
                                         "Gather",    "Unsqueeze",       "Squeeze", "Pad",
                                         "Transpose", "ConstantOfShape", NULL};
-    return among(op_type, names);
+    return jl_among(op_type, names);
 }
 
 bool jl_half_any_type(jl_str op_type)
@@ -141,6 +136,6 @@ const char *jl_half_type_attribute(jl_str op_type)
     static const char *const window[] = {"MelWeightMatrix", "HannWindow", "HammingWindow",
                                          "BlackmanWindow", NULL};
     if (jl_str_is(op_type, "Cast")) return "to";
-    if (among(op_type, dtype)) return "dtype";
-    return among(op_type, window) ? "output_datatype" : NULL;
+    if (jl_among(op_type, dtype)) return "dtype";
+    return jl_among(op_type, window) ? "output_datatype" : NULL;
 }

@@ -1,11 +1,6 @@
 #include "convert/placement.h"
 
-static bool among(jl_str op_type, const char *const *names)
-{
-    for (; *names; names++)
-        if (jl_str_is(op_type, *names)) return true;
-    return false;
-}
+#include "convert/names.h"
 
 static bool constant(const jl_graph *g, uint32_t value)
 {
@@ -52,30 +47,24 @@ static jl_role role_of(const jl_graph *g, const jl_node *n)
     jl_str op = n->onnx->op_type;
     if (n->onnx->domain.n || n->n_inputs < 1 || n->n_outputs < 1 || n->n_scopes)
         return JL_ROLE_FLOAT;
-    if (among(op, anchors)) return anchor_role(g, n);
-    if (among(op, passing)) {
+    if (jl_among(op, anchors)) return anchor_role(g, n);
+    if (jl_among(op, passing)) {
         bool indices = jl_str_is(op, "MaxPool") && n->n_outputs > 1;
         return indices ? JL_ROLE_FLOAT : JL_ROLE_PASS;
     }
-    if (among(op, clamps)) return JL_ROLE_CLAMP;
-    if (!among(op, elements)) return JL_ROLE_FLOAT;
+    if (jl_among(op, clamps)) return JL_ROLE_CLAMP;
+    if (!jl_among(op, elements)) return JL_ROLE_FLOAT;
     for (uint32_t k = 0; k < n->n_inputs; k++)
         if (n->inputs[k] == JL_NONE || constant(g, n->inputs[k])) return JL_ROLE_FLOAT;
     return JL_ROLE_ELEMENT;
 }
 
-static bool listed(jl_map *keep, jl_str name)
-{
-    uint32_t uses = name.n ? jl_map_get(keep, name) : JL_MAP_NONE;
-    return uses != JL_MAP_NONE && jl_map_set(keep, name, uses + 1);
-}
-
 static bool kept(jl_map *keep, const onnx_node *n)
 {
-    bool yes = listed(keep, n->op_type);
-    yes |= listed(keep, n->name);
+    bool yes = jl_name_met(keep, n->op_type);
+    yes |= jl_name_met(keep, n->name);
     for (size_t k = 0; k < n->outputs.n; k++)
-        yes |= listed(keep, n->outputs.p[k]);
+        yes |= jl_name_met(keep, n->outputs.p[k]);
     return yes;
 }
 

@@ -1,5 +1,6 @@
 #include "convert/calibrate.h"
 #include "convert/fold.h"
+#include "convert/names.h"
 #include "convert/placement.h"
 #include "convert/readers.h"
 
@@ -299,13 +300,9 @@ static int quantize(quantizer *q, const jl_samples *samples, jl_error *err)
     if (rc < 0) return rc;
     q->summary->folded = (size_t)rc;
     rc = jl_graph_new(e->file->model, e->arena, &graph, err);
-    for (size_t i = 0; !rc && i < o->keep_count; i++)
-        if (!jl_map_set(&keep, jl_str_c(o->keep[i]), 0)) rc = no_memory(err);
+    if (!rc) rc = jl_name_set(&keep, o->keep, o->keep_count, err);
     if (!rc) rc = jl_place_quantization(e, graph, &keep, &q->placed, err);
-    for (size_t i = 0; !rc && i < o->keep_count; i++)
-        if (jl_map_get(&keep, jl_str_c(o->keep[i])) == 0)
-            rc = jl_fail(err, JL_ERR_USAGE, "no node or operator of the model is called '%s'",
-                         o->keep[i]);
+    if (!rc) rc = jl_name_unmet(&keep, o->keep, o->keep_count, err);
     jl_map_free(&keep);
     if (rc) return rc;
     q->summary->anchors = q->placed.anchors;
