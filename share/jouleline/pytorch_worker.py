@@ -35,6 +35,10 @@ def import_torch():
         import torchvision  # noqa: F401
     except ImportError:
         pass  # said when a model of the zoo is asked for
+    # What was imported stays: the collections before a loop need not walk it (a tenth of a
+    # second each), and a fork does not copy its pages.
+    gc.collect()
+    gc.freeze()
     return torch.__version__
 
 

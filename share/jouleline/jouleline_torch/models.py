@@ -1,6 +1,7 @@
 """Where a model comes from: a torchvision class with given weights, or a program of the user."""
 import collections
 import contextlib
+import inspect
 import os
 import zipfile
 
@@ -27,9 +28,15 @@ def _no_random_weights():
             setattr(torch.nn.init, name, function)
 
 
-def zoo_model(name, weights_path):
+def _can_assign():
+    return "assign" in inspect.signature(torch.nn.Module.load_state_dict).parameters
+
+
+def zoo_model(name, weights_path, moves_on=False):
     """torchvision's class of that name with the weights of the file, strictly by name. Integer
-    buffers that a class computes itself (index tables, counters) may be absent from the file."""
+    buffers that a class computes itself (index tables, counters) may be absent from the file.
+    A model that moves on to a device need not be copied on the host before: where this torch can
+    (from 2.1), its parameters are then the mapped file itself."""
     try:
         import torchvision
     except ImportError as error:
@@ -50,7 +57,8 @@ def zoo_model(name, weights_path):
         if not value.dtype.is_floating_point:
             state.setdefault(key, value)
     try:
-        model.load_state_dict(state, strict=True)
+        model.load_state_dict(state, strict=True,
+                              **({"assign": True} if moves_on and _can_assign() else {}))
     except RuntimeError as error:
         raise Outcome("invalid", "%s: the weights do not fit %s of torchvision %s: %s"
                       % (weights_path, name, torchvision.__version__, error))

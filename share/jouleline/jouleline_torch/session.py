@@ -139,7 +139,8 @@ class Session:
         if request["zoo"]:
             # A variant with a planted fault (NAME+fault) is the same class with other weights.
             name = request["model_name"].split("+")[0]
-            model, names = models.zoo_model(name, request["weights_path"])
+            model, names = models.zoo_model(name, request["weights_path"],
+                                             moves_on=self.cuda)
         else:
             model, names = models.user_model(request["model_path"], request["trust"])
         dtype = DTYPES[self.configuration.precision]
