@@ -355,4 +355,5 @@ const jl_runtime jl_runtime_libtorch = {
     .describe = libtorch_describe,
     .device_memory_bytes = libtorch_device_memory,
     .close = libtorch_close,
+    .ends_with_process = true,
 };

@@ -302,4 +302,5 @@ const jl_runtime jl_runtime_openvino = {
     .describe = openvino_describe,
     .device_memory_bytes = openvino_device_memory_bytes,
     .close = openvino_close,
+    .ends_with_process = true,
 };

@@ -85,6 +85,7 @@ static int ort_open(const jl_configuration *c, void **ctx, jl_error *err)
         free(o);
         return rc;
     }
+    if (needs_gpu(c)) ort_preload_cuda(o);
     *ctx = o;
     return 0;
 }
@@ -340,4 +341,5 @@ const jl_runtime jl_runtime_ort = {
     .describe = ort_describe,
     .device_memory_bytes = ort_device_memory_bytes,
     .close = ort_close,
+    .ends_with_process = true,
 };

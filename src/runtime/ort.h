@@ -88,6 +88,9 @@ void ort_add_pair(ort_pairs *p, const char *key, const char *value);
 void ort_add_user_pairs(ort_pairs *p, const jl_configuration *c);
 
 /* ort_cuda.c */
+/* Opens the libraries that a session on a GPU needs, and no device: a parent of workers does this
+ * once. What is missing is left to the provider's own message. */
+void ort_preload_cuda(const ort *o);
 int ort_find_gpu(ort *o, jl_error *err);
 int ort_append_cuda(ort *o, jl_error *err);
 int ort_append_tensorrt(ort *o, jl_error *err);

@@ -10,13 +10,28 @@
 
 /* The wheel's provider library finds CUDA and cuDNN only where the loader looks. Opened first,
  * they are found by name. In the order of their needs; what is missing is left to the provider's
- * own message. */
+ * own message. The parts of cuDNN and the compiler's tables would be opened by the first call. */
 static void preload_from(const char *folder)
 {
     static const char *const names[] = {
-        "libcudart.so.*",   "libnvJitLink.so.*", "libnvrtc.so.*",
-        "libcublasLt.so.*", "libcublas.so.*",    "libcurand.so.*",
-        "libcufft.so.*",    "libcudnn.so.*",     "libnvinfer.so.*",
+        "libcudart.so.*",
+        "libnvJitLink.so.*",
+        "libnvrtc.so.*",
+        "libnvrtc-builtins.so.*",
+        "libcublasLt.so.*",
+        "libcublas.so.*",
+        "libcurand.so.*",
+        "libcufft.so.*",
+        "libcudnn.so.*",
+        "libcudnn_graph.so.*",
+        "libcudnn_ops.so.*",
+        "libcudnn_cnn.so.*",
+        "libcudnn_adv.so.*",
+        "libcudnn_heuristic.so.*",
+        "libcudnn_engines_precompiled.so.*",
+        "libcudnn_engines_runtime_compiled.so.*",
+        "libcudnn_engines_tensor_ir.so.*",
+        "libnvinfer.so.*",
     };
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         char pattern[PATH_MAX];
@@ -61,7 +76,7 @@ static void preload_from_python(void)
     }
 }
 
-static void preload_cuda(const ort *o)
+static void preload_cuda_libraries(const ort *o)
 {
     const char *chosen = getenv("JOULELINE_CUDA_LIBS");
     if (chosen && *chosen) {
@@ -76,6 +91,20 @@ static void preload_cuda(const ort *o)
     const char *slash = strrchr(o->library.path, '/');
     if (slash && preload_wheels((int)(slash - o->library.path), o->library.path, "../..")) return;
     preload_from_python();
+}
+
+void ort_preload_cuda(const ort *o)
+{
+    static const char *const names[] = {"libonnxruntime_providers_shared.so",
+                                        "libonnxruntime_providers_cuda.so"};
+    preload_cuda_libraries(o);
+    const char *slash = strrchr(o->library.path, '/');
+    for (size_t i = 0; slash && i < sizeof names / sizeof *names; i++) {
+        char path[PATH_MAX];
+        int n = snprintf(path, sizeof path, "%.*s/%s", (int)(slash - o->library.path),
+                         o->library.path, names[i]);
+        if (n > 0 && n < (int)sizeof path) dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    }
 }
 
 int ort_find_gpu(ort *o, jl_error *err)
@@ -134,7 +163,6 @@ int ort_append_cuda(ort *o, jl_error *err)
     char device[16], *text;
     int rc = cuda_pairs(o, &p, device, sizeof device, err);
     if (rc) return rc;
-    preload_cuda(o);
     rc = ort_check(a, a->CreateCUDAProviderOptions(&options), err, "use its CUDA provider");
     if (rc) goto missing;
     rc = ort_check(a, a->UpdateCUDAProviderOptions(options, p.keys, p.values, p.count), err,
@@ -166,7 +194,6 @@ int ort_append_tensorrt(ort *o, jl_error *err)
     OrtTensorRTProviderOptionsV2 *options = NULL;
     ort_pairs p = {0};
     char device[16];
-    preload_cuda(o);
     int rc =
         ort_check(a, a->CreateTensorRTProviderOptions(&options), err, "use its TensorRT provider");
     if (rc) goto missing;

@@ -242,11 +242,13 @@ int jl_worker_serve(int control_fd, int ring_fd, const char *start)
             continue;
         }
         if (!rc) more = serve_one(&s, m, &answer);
-        if (!rc && !more && s.runtime && s.ctx) {
+        bool leaves = !more && s.runtime && s.runtime->ends_with_process;
+        if (!rc && !more && !leaves && s.runtime && s.ctx) {
             s.runtime->close(s.ctx);
             s.ctx = NULL;
         }
         if (!rc) rc = jl_wire_send(control_fd, answer, NULL, 0, &e);
+        if (!rc && leaves) _exit(0);
     }
     if (rc == JL_ERR_FORMAT)
         jl_wire_send(control_fd, json_pack("{s:s, s:s}", "type", "error", "message", e.msg), NULL,
