@@ -1,13 +1,20 @@
 #include <stdio.h>
+#include <unistd.h>
 
+#include "base/process.h"
 #include "cli.h"
+#include "convert/samples.h"
+#include "jouleline/clock.h"
 #include "jouleline/convert.h"
+
+enum { TO_FP16, TO_BF16, TO_MIXED };
 
 typedef struct settings {
     int to;
-    const char *output;
+    const char *output, *images, *preprocess, *npy;
     jl_words keep;
     bool keep_io, keep_batch_norms;
+    int64_t samples, batch, seed, timeout_ns;
 } settings;
 
 static const jl_option options[] = {
@@ -15,10 +22,11 @@ static const jl_option options[] = {
      .letter = 't',
      .kind = JL_OPT_CHOICE,
      .argument = "TYPE",
-     .choices = "fp16|bf16",
+     .choices = "fp16|bf16|mixed",
      .fallback = "fp16",
      .offset = offsetof(settings, to),
-     .help = "element type of the result"},
+     .help = "element type of the result; mixed: fp16, and FP32 where the values of sample inputs "
+             "come near the largest half"},
     {.name = "output",
      .letter = 'o',
      .kind = JL_OPT_TEXT,
@@ -39,10 +47,58 @@ static const jl_option options[] = {
      .kind = JL_OPT_FLAG,
      .offset = offsetof(settings, keep_batch_norms),
      .help = "do not fold batch norms into the convolutions before them"},
+    {.name = "images",
+     .kind = JL_OPT_TEXT,
+     .argument = "FOLDER",
+     .conflict = "npy",
+     .offset = offsetof(settings, images),
+     .help = "mixed: see ranges on the JPEG and PNG files of a folder"},
+    {.name = "preprocess",
+     .kind = JL_OPT_TEXT,
+     .argument = "WORDS",
+     .offset = offsetof(settings, preprocess),
+     .help = "resize=256,crop=224,mean=R:G:B,std=R:G:B,order=rgb for --images"},
+    {.name = "npy",
+     .kind = JL_OPT_TEXT,
+     .argument = "FILE",
+     .offset = offsetof(settings, npy),
+     .help = "mixed: see ranges on the items of a .npy file"},
+    {.name = "samples",
+     .letter = 'n',
+     .kind = JL_OPT_INT,
+     .argument = "N",
+     .fallback = "32",
+     .min = 1,
+     .max = 1 << 20,
+     .offset = offsetof(settings, samples),
+     .help = "mixed: items to run; without --images and --npy, seeded noise"},
+    {.name = "batch",
+     .letter = 'b',
+     .kind = JL_OPT_INT,
+     .argument = "N",
+     .fallback = "1",
+     .min = 1,
+     .max = 1 << 20,
+     .offset = offsetof(settings, batch),
+     .help = "mixed: items a call; give the largest batch that the model will run at"},
+    {.name = "seed",
+     .kind = JL_OPT_INT,
+     .argument = "N",
+     .fallback = "1",
+     .min = 0,
+     .max = 1e15,
+     .offset = offsetof(settings, seed),
+     .help = "mixed: seed of the noise"},
+    {.name = "timeout",
+     .kind = JL_OPT_DURATION,
+     .argument = "TIME",
+     .fallback = "1h",
+     .offset = offsetof(settings, timeout_ns),
+     .help = "mixed: give up after this long"},
     {0},
 };
 
-static const char *const type_names[] = {"fp16", "bf16"};
+static const char *const type_names[] = {"fp16", "bf16", "mixed"};
 
 static const char *default_output(const jl_invocation *call, const char *model, const char *type)
 {
@@ -51,53 +107,140 @@ static const char *default_output(const jl_invocation *call, const char *model, 
     return jl_arena_printf(call->arena, "%.*s.%s.onnx", (int)n, model, type);
 }
 
-static void print_summary(const char *output, const char *type, const jl_convert_summary *s)
+typedef struct work {
+    const settings *s;
+    const char *model, *output, *scratch;
+} work;
+
+static int convert(const work *w, const jl_samples *samples, jl_convert_summary *summary,
+                   jl_error *err)
 {
-    printf("%s: %zu nodes, %zu in %s, %zu without floats, %zu kept in FP32\n", output, s->nodes,
-           s->converted, type, s->unchanged, s->kept_count);
-    printf("%zu batch norms folded, %zu casts added, %llu parameters rounded", s->folded, s->casts,
-           (unsigned long long)s->parameters);
-    if (s->saturated)
-        printf(", %llu of them beyond the range of %s and clamped",
-               (unsigned long long)s->saturated, type);
+    const settings *s = w->s;
+    jl_convert_options o = {
+        .to = s->to == TO_BF16 ? JL_BFLOAT16 : JL_FLOAT16,
+        .keep_io = s->keep_io,
+        .keep_batch_norms = s->keep_batch_norms,
+        .keep = s->keep.items,
+        .keep_count = s->keep.count,
+        .samples = samples,
+        .scratch = w->scratch,
+    };
+    return jl_convert_precision(w->model, w->output, &o, summary, err);
+}
+
+/* In a child: the range pass runs the model. Writes the summary as bytes. */
+static int convert_mixed(void *arg, jl_buf *out, jl_error *err)
+{
+    const work *w = arg;
+    const settings *s = w->s;
+    jl_sample_source source = {.images = s->images,
+                               .preprocess = s->preprocess,
+                               .npy = s->npy,
+                               .count = (size_t)s->samples,
+                               .batch = (size_t)s->batch,
+                               .seed = (uint64_t)s->seed};
+    jl_model *model;
+    jl_sample_set *set = NULL;
+    jl_convert_summary summary;
+    int rc = jl_model_open(w->model, &model, err);
+    if (rc) return rc;
+    rc = jl_sample_set_open(model, &source, &set, err);
+    jl_samples samples = {0};
+    if (!rc) samples = jl_sample_set_samples(set);
+    if (!rc) rc = convert(w, &samples, &summary, err);
+    jl_sample_set_close(set);
+    jl_model_close(model);
+    if (!rc) jl_buf_append(out, &summary, sizeof summary);
+    return rc;
+}
+
+static void print_ranges(const settings *s, const jl_convert_summary *c)
+{
+    uint64_t all = c->left + c->parameters;
+    printf("ranges of %zu values seen on %lld items at batch %lld; %.2f %% of the nodes with "
+           "floats and %.2f %% of the parameters stay in FP32\n",
+           c->observed, (long long)(s->samples / s->batch * s->batch), (long long)s->batch,
+           c->kept_count + c->converted
+               ? 100.0 * (double)c->kept_count / (double)(c->kept_count + c->converted)
+               : 0,
+           all ? 100.0 * (double)c->left / (double)all : 0);
+    if (c->unobserved)
+        printf("caution: %zu nodes are inside branches and loops, whose values were not seen\n",
+               c->unobserved);
+}
+
+static void print_kept(const jl_kept_node *k)
+{
+    printf("  FP32: %s '%s': %s", k->op_type, k->name, jl_keep_reason_text(k->reason));
+    if (k->reason == JL_KEEP_RANGE || k->reason == JL_KEEP_WEIGHT)
+        printf(": '%s' reaches %.4g (limit %.0f)", k->value, (double)k->most,
+               (double)(k->reason == JL_KEEP_RANGE ? JL_HEADROOM_LIMIT : JL_HALF_LARGEST));
     printf("\n");
-    if (s->commuted)
+}
+
+static void print_summary(const char *output, const settings *s, const jl_convert_summary *c)
+{
+    const char *type = s->to == TO_BF16 ? "bf16" : "fp16";
+    printf("%s: %zu nodes, %zu in %s, %zu without floats, %zu kept in FP32\n", output, c->nodes,
+           c->converted, type, c->unchanged, c->kept_count);
+    printf("%zu batch norms folded, %zu casts added, %llu parameters rounded", c->folded, c->casts,
+           (unsigned long long)c->parameters);
+    if (c->saturated)
+        printf(", %llu of them beyond the range of %s and clamped",
+               (unsigned long long)c->saturated, type);
+    printf("\n");
+    if (s->to == TO_MIXED) print_ranges(s, c);
+    if (c->commuted)
         printf("%zu MatMuls moved before their transpose, a form that ONNX Runtime's CPU "
                "optimiser survives\n",
-               s->commuted);
-    size_t listed = sizeof s->kept / sizeof *s->kept;
-    for (size_t i = 0; i < s->kept_count && i < listed; i++)
-        printf("  FP32: %s '%s': %s\n", s->kept[i].op_type, s->kept[i].name,
-               jl_keep_reason_text(s->kept[i].reason));
-    if (s->kept_count > listed) printf("  and %zu more in FP32\n", s->kept_count - listed);
+               c->commuted);
+    size_t listed = sizeof c->kept / sizeof *c->kept;
+    for (size_t i = 0; i < c->kept_count && i < listed; i++)
+        print_kept(&c->kept[i]);
+    if (c->kept_count > listed) printf("  and %zu more in FP32\n", c->kept_count - listed);
 }
 
 static int run(const jl_invocation *call)
 {
     const settings *s = call->settings;
-    const char *model = call->arguments.items[0], *type = type_names[s->to];
-    jl_convert_options o = {
-        .to = s->to == 0 ? JL_FLOAT16 : JL_BFLOAT16,
-        .keep_io = s->keep_io,
-        .keep_batch_norms = s->keep_batch_norms,
-        .keep = s->keep.items,
-        .keep_count = s->keep.count,
-    };
-    const char *output = s->output ? s->output : default_output(call, model, type);
+    const char *model = call->arguments.items[0];
+    work w = {.s = s, .model = model, .output = s->output};
+    if (!w.output) w.output = default_output(call, model, type_names[s->to]);
     jl_convert_summary summary;
     jl_error err = {0};
-    if (jl_convert_precision(model, output, &o, &summary, &err)) return jl_report_error(call, &err);
-    print_summary(output, type, &summary);
+    int rc = 0;
+    if (s->to != TO_MIXED && (s->images || s->npy))
+        rc = jl_fail(&err, JL_ERR_USAGE, "--images and --npy show the ranges for --to mixed");
+    else if (s->preprocess && !s->images)
+        rc = jl_fail(&err, JL_ERR_USAGE,
+                     "--preprocess says how to read pictures: give --images too");
+    else if (s->to != TO_MIXED)
+        rc = convert(&w, NULL, &summary, &err);
+    if (!rc && s->to == TO_MIXED) {
+        JL_CLEANUP(jl_buf_free) jl_buf answer = {0};
+        w.scratch = jl_arena_printf(call->arena, "%s.ranges-%d", w.output, (int)getpid());
+        rc = jl_call_in_child(convert_mixed, &w, s->timeout_ns, sizeof summary, &answer, &err);
+        unlink(w.scratch);
+        if (!rc) memcpy(&summary, answer.p, sizeof summary);
+        if (rc == JL_ERR_CRASH || rc == JL_ERR_TIMEOUT)
+            jl_prefix(&err, "%s: running the model to see its ranges", model);
+    }
+    if (rc) return jl_report_error(call, &err);
+    print_summary(w.output, s, &summary);
     return EXIT_OK;
 }
 
 const jl_command jl_command_model_convert = {
     .name = "model convert",
-    .summary = "write a model in half precision or bfloat16",
+    .summary = "write a model in half precision, bfloat16 or mixed precision",
     .arguments = "MODEL.onnx",
-    .about = "Converts an FP32 ONNX model without running it: every type is inferred, Cast, "
-             "Constant and ConstantOfShape are rewritten, batch norms are folded first and "
-             "weights are rounded to nearest even. The summary says what stayed in FP32 and why.",
+    .about =
+        "Converts an FP32 ONNX model, without running it unless asked to: every type is inferred, "
+        "Cast, "
+        "Constant and ConstantOfShape are rewritten, batch norms are folded first and "
+        "weights are rounded to nearest even. With --to mixed the model is run on samples, and "
+        "nodes that read or make a value above 32752 (half of the largest half), or read a "
+        "weight above 65504, stay in FP32. The summary says what stayed in FP32 and why.",
     .options = options,
     .settings_size = sizeof(settings),
     .least_arguments = 1,

@@ -1,4 +1,5 @@
-/* Converting an FP32 ONNX model to a 16-bit floating-point type, statically: no runtime is needed.
+/* Converting an FP32 ONNX model to a 16-bit floating-point type. Statically, no runtime is needed;
+ * with samples the model is run on them, and what lacks headroom in half stays in FP32.
  *
  * Every value's type is inferred by jouleline; each node is given a precision; one Cast stands
  * for each (value, type) that needs one; Cast, Constant, ConstantOfShape and dtype attributes are
@@ -13,13 +14,19 @@
 
 #include "jouleline/dtype.h"
 #include "jouleline/error.h"
+#include "jouleline/samples.h"
+
+/* The largest half, and the max|x| of a value above which mixed precision keeps a node in FP32. */
+#define JL_HALF_LARGEST   65504.0f
+#define JL_HEADROOM_LIMIT (JL_HALF_LARGEST / 2)
 
 /* Why a node stayed in FP32. */
 typedef enum jl_keep_reason {
     JL_KEEP_OPERATOR, /* ONNX defines the operator without the 16-bit type at this opset */
     JL_KEEP_DOMAIN,   /* an operator of another domain: its types are not known */
     JL_KEEP_USER,     /* named by the caller, operator or node */
-    JL_KEEP_RANGE,    /* its values come too near the type's largest (named by the range pass) */
+    JL_KEEP_RANGE,    /* a value that it reads or makes exceeds JL_HEADROOM_LIMIT on the samples */
+    JL_KEEP_WEIGHT,   /* it reads a weight beyond JL_HALF_LARGEST (only with samples) */
     JL_KEEP_SHAPE,    /* arithmetic on shapes: half counts whole numbers exactly only to 2048 */
 } jl_keep_reason;
 
@@ -29,13 +36,19 @@ typedef struct jl_convert_options {
     bool keep_batch_norms;   /* do not fold */
     const char *const *keep; /* operator types or node names that stay in FP32 */
     size_t keep_count;
-    const char *const *range; /* names of values (node outputs) whose nodes lack headroom */
-    size_t range_count;
+    /* Mixed precision (only to JL_FLOAT16): the FP32 model is run on these with ONNX Runtime, in
+     * the calling process (so call in a child), and what lacks headroom in half stays in FP32. An
+     * infinity counts as beyond every limit. NULL: static. */
+    const jl_samples *samples;
+    const char *scratch; /* path for the model that the range pass runs; removed afterwards, but not
+                            by a crash */
 } jl_convert_options;
 
 typedef struct jl_kept_node {
     char op_type[48], name[160]; /* the name of its first output where the node has none */
     jl_keep_reason reason;
+    char value[160]; /* JL_KEEP_RANGE, JL_KEEP_WEIGHT: the first value at fault, and its max|x| */
+    float most;
 } jl_kept_node;
 
 typedef struct jl_convert_summary {
@@ -45,17 +58,21 @@ typedef struct jl_convert_summary {
     jl_kept_node kept[64];
     size_t casts;        /* Cast nodes added */
     size_t folded;       /* batch norms folded */
-    size_t commuted;     /* MatMuls moved before a transpose (see doc/methodology.md) */
+    size_t commuted;     /* MatMuls moved before a transpose (see doc/models.md) */
     uint64_t parameters; /* elements of initialisers converted */
     uint64_t saturated;  /* of them finite in FP32 and beyond the type's range: clamped */
+    uint64_t left;       /* elements of float initialisers that stay FP32 */
+    size_t observed;     /* values whose range was seen on the samples */
+    size_t unobserved;   /* nodes inside branches and loops, whose values the samples do not show */
 } jl_convert_summary;
 
 const char *jl_keep_reason_text(jl_keep_reason reason);
 
 /* Reads the model at `from`, writes the converted one to `to` (which may be the same path; it is
  * replaced only when whole). JL_ERR_UNSUPPORTED when a value's type cannot be inferred (the node
- * is named), JL_ERR_USAGE when a name in `keep` matches nothing, and the errors of reading and
- * writing. */
+ * is named), JL_ERR_USAGE when a name in `keep` matches nothing or there is no sample,
+ * JL_ERR_FORMAT when a value is NaN on the samples already in FP32 (it is named), and the errors of
+ * reading, writing and running. */
 int jl_convert_precision(const char *from, const char *to, const jl_convert_options *options,
                          jl_convert_summary *summary, jl_error *err);
 

@@ -11,22 +11,13 @@
 #include <stdint.h>
 
 #include "jouleline/error.h"
-#include "jouleline/tensor.h"
+#include "jouleline/samples.h"
 
 typedef enum jl_calibration {
     JL_CALIBRATE_MINMAX,
     JL_CALIBRATE_PERCENTILE,
     JL_CALIBRATE_ENTROPY
 } jl_calibration;
-
-/* Inputs of `count` calls, each of `inputs` tensors, made one call at a time. All calls have the
- * same names, types and shapes. */
-typedef struct jl_samples {
-    size_t count, inputs;
-    /* Fills in the tensors of call i; their data stays valid until the next get. */
-    int (*get)(void *ctx, size_t i, jl_tensor *tensors, jl_error *err);
-    void *ctx;
-} jl_samples;
 
 typedef struct jl_quantize_options {
     jl_calibration calibration;

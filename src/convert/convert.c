@@ -13,7 +13,8 @@ const char *jl_keep_reason_text(jl_keep_reason reason)
         [JL_KEEP_OPERATOR] = "ONNX does not define it for this type at this opset",
         [JL_KEEP_DOMAIN] = "an operator of another domain",
         [JL_KEEP_USER] = "asked for",
-        [JL_KEEP_RANGE] = "its values come near the largest half",
+        [JL_KEEP_RANGE] = "over half of the largest half",
+        [JL_KEEP_WEIGHT] = "a weight beyond the largest half",
         [JL_KEEP_SHAPE] = "arithmetic on shapes",
     };
     return texts[reason];
@@ -48,26 +49,46 @@ static int infer_types(onnx_file *file, jl_map *types, jl_shapes **shapes, jl_er
     return rc;
 }
 
-static int rewrite(jl_half *h, jl_map *types, jl_error *err)
+static int see_ranges(jl_half *h, const jl_shapes *shapes, jl_ranges *ranges, jl_error *err)
 {
     const jl_convert_options *o = h->options;
+    if (!o->samples) return 0;
+    if (o->to != JL_FLOAT16)
+        return jl_fail(err, JL_ERR_USAGE,
+                       "mixed precision is half precision and FP32; bfloat16 has "
+                       "the range of FP32");
+    int rc = jl_ranges_find(h->edit, shapes, h->types, o->samples, o->scratch, ranges, err);
+    h->ranges = ranges;
+    h->summary->observed = ranges->count;
+    return rc;
+}
+
+static int rewrite(jl_half *h, jl_map *types, const jl_shapes *shapes, jl_error *err)
+{
+    const jl_convert_options *o = h->options;
+    jl_ranges ranges = {0};
     int n = o->keep_batch_norms ? 0 : jl_fold_batch_norms(h->edit, err);
     if (n < 0) return n;
     h->summary->folded = (size_t)n;
     n = o->to == JL_FLOAT16 ? jl_commute_transposes(h->edit, types, err) : 0;
     if (n < 0) return n;
     h->summary->commuted = (size_t)n;
-    int rc = jl_name_set(&h->keep, o->keep, o->keep_count, err);
-    if (!rc) rc = jl_name_set(&h->range, o->range, o->range_count, err);
+    int rc = see_ranges(h, shapes, &ranges, err);
+    if (!rc) rc = jl_name_set(&h->keep, o->keep, o->keep_count, err);
     if (!rc) rc = jl_half_model(h, err);
+    jl_ranges_free(&ranges);
     return rc ? rc : jl_name_unmet(&h->keep, o->keep, o->keep_count, err);
 }
 
 static void count_parameters(const jl_edit *e, jl_convert_summary *summary)
 {
-    for (size_t i = 0; i < e->graph->initializers.n; i++)
-        if (e->recipes[i].floats.p && e->recipes[i].to != JL_FLOAT)
+    for (size_t i = 0; i < e->graph->initializers.n; i++) {
+        const onnx_tensor *t = &e->graph->initializers.p[i];
+        if (t->data_type == JL_FLOAT)
+            summary->left += t->raw_data.n / 4;
+        else if (e->recipes[i].floats.p)
             summary->parameters += e->recipes[i].floats.n / 4;
+    }
 }
 
 int jl_convert_precision(const char *from, const char *to, const jl_convert_options *options,
@@ -84,7 +105,7 @@ int jl_convert_precision(const char *from, const char *to, const jl_convert_opti
     h.opset = onnx_opset_version(file->model, "");
     if (!rc) rc = infer_types(file, &types, &shapes, err);
     if (!rc) rc = jl_edit_begin(&edit, file, err);
-    if (!rc) rc = rewrite(&h, &types, err);
+    if (!rc) rc = rewrite(&h, &types, shapes, err);
     if (!rc) rc = jl_annotate(&h, shapes, err);
     if (!rc) rc = jl_edit_save(&edit, to, err);
     if (!rc) count_parameters(&edit, summary);
@@ -93,7 +114,6 @@ int jl_convert_precision(const char *from, const char *to, const jl_convert_opti
     jl_shapes_free(shapes);
     jl_map_free(&types);
     jl_map_free(&h.keep);
-    jl_map_free(&h.range);
     jl_map_free(&h.now);
     onnx_close(file);
     return rc ? jl_prefix(err, "%s", from) : 0;

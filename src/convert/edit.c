@@ -1,5 +1,6 @@
 #include "convert/edit.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -182,6 +183,27 @@ float *jl_edit_floats(jl_edit *e, jl_str name, size_t *n)
     float *floats = jl_arena_array(e->arena, *n, sizeof *floats);
     if (floats && *n) recipe_floats(&r, 0, floats, *n);
     return floats;
+}
+
+float jl_edit_most(jl_edit *e, size_t i)
+{
+    enum { CHUNK = 4096 };
+    float x[CHUNK];
+    jl_recipe *kept = &e->recipes[i], r = *kept;
+    if (kept->most > 0) return kept->most;
+    if (!r.floats.p) {
+        if (e->graph->initializers.p[i].data_type != JL_FLOAT) return 0;
+        r.floats = e->graph->initializers.p[i].raw_data;
+    }
+    for (size_t first = 0, n = r.floats.n / 4; first < n; first += CHUNK) {
+        size_t part = n - first < CHUNK ? n - first : CHUNK;
+        recipe_floats(&r, first, x, part);
+        for (size_t k = 0; k < part; k++) {
+            float magnitude = fabsf(x[k]);
+            if (magnitude > kept->most && magnitude <= FLT_MAX) kept->most = magnitude;
+        }
+    }
+    return kept->most;
 }
 
 int jl_edit_node(jl_edit *e, onnx_node *node, const char *op_type, jl_str name,

@@ -14,6 +14,7 @@ typedef struct jl_recipe {
     const float *scale; /* NULL, or one factor for each block of `inner` elements */
     uint64_t inner;
     jl_dtype to; /* JL_FLOAT, JL_FLOAT16 or JL_BFLOAT16 */
+    float most;  /* of jl_edit_most; 0 before */
 } jl_recipe;
 
 typedef struct jl_edit {
@@ -46,6 +47,9 @@ int jl_edit_retype(jl_edit *e, size_t i, jl_dtype to, jl_error *err);
 /* The FP32 elements of an initialiser in aligned memory of the arena, the recipe's scale applied;
  * NULL when there is no such FP32 initialiser or no memory. */
 float *jl_edit_floats(jl_edit *e, jl_str name, size_t *n);
+
+/* The largest finite magnitude of an FP32 initialiser, 0 for another; what was found is kept. */
+float jl_edit_most(jl_edit *e, size_t i);
 
 /* Fills in a node without attributes and with one output. */
 int jl_edit_node(jl_edit *e, onnx_node *node, const char *op_type, jl_str name,

@@ -148,39 +148,61 @@ static bool touches_floats(const jl_half *h, const onnx_node *node)
     return has_subgraph(node);
 }
 
-/* Whether the node stays in FP32, and why. */
-static bool kept(jl_half *h, const onnx_node *node, bool shape, jl_keep_reason *reason)
+/* A value of the node that half has no room for: its name and max|x|. */
+static bool lacks_headroom(const jl_half *h, const onnx_node *node, jl_keep_reason *reason,
+                           jl_str *name, float *most)
 {
-    bool user = jl_name_met(&h->keep, node->op_type), range = false;
-    user |= jl_name_met(&h->keep, node->name);
-    for (size_t k = 0; k < node->outputs.n; k++) {
-        user |= jl_name_met(&h->keep, node->outputs.p[k]);
-        range |= jl_name_met(&h->range, node->outputs.p[k]);
+    if (!h->ranges) return false;
+    for (size_t k = 0; k < node->inputs.n + node->outputs.n; k++) {
+        bool input = k < node->inputs.n;
+        *name = input ? node->inputs.p[k] : node->outputs.p[k - node->inputs.n];
+        const value *v = input ? value_of(h, *name) : NULL;
+        bool weight = v && v->initializer >= 0;
+        *reason = weight ? JL_KEEP_WEIGHT : JL_KEEP_RANGE;
+        *most = weight ? jl_edit_most(h->edit, (size_t)v->initializer)
+                       : jl_ranges_most(h->ranges, *name);
+        if (*most > (weight ? JL_HALF_LARGEST : JL_HEADROOM_LIMIT)) return true;
     }
-    bool known = !node->domain.n || jl_str_is(node->domain, "ai.onnx");
-    *reason = JL_KEEP_USER;
-    if (user) return true;
-    *reason = JL_KEEP_RANGE;
-    if (range) return true;
-    *reason = JL_KEEP_DOMAIN;
-    if (!known && !(jl_str_is(node->domain, "com.microsoft") && jl_half_microsoft(node->op_type)))
-        return true;
-    *reason = JL_KEEP_OPERATOR;
-    if (known && !jl_half_defined(node->op_type, h->options->to, h->opset)) return true;
-    *reason = JL_KEEP_SHAPE;
-    return shape && !has_subgraph(node);
+    *name = (jl_str){0};
+    return false;
 }
 
-static void note_kept(jl_half *h, const onnx_node *node, jl_keep_reason reason)
+static bool asked_for(jl_half *h, const onnx_node *node)
+{
+    bool yes = jl_name_met(&h->keep, node->op_type);
+    yes |= jl_name_met(&h->keep, node->name);
+    for (size_t k = 0; k < node->outputs.n; k++)
+        yes |= jl_name_met(&h->keep, node->outputs.p[k]);
+    return yes;
+}
+
+/* Whether the node stays in FP32, and why: `why` is filled in then. */
+static bool kept(jl_half *h, const onnx_node *node, bool shape, jl_kept_node *why)
+{
+    bool known = !node->domain.n || jl_str_is(node->domain, "ai.onnx");
+    bool ours = jl_str_is(node->domain, "com.microsoft") && jl_half_microsoft(node->op_type);
+    jl_str at_fault = {0},
+           name = node->name.n || !node->outputs.n ? node->name : node->outputs.p[0];
+    if (asked_for(h, node))
+        why->reason = JL_KEEP_USER;
+    else if (!known && !ours)
+        why->reason = JL_KEEP_DOMAIN;
+    else if (known && !jl_half_defined(node->op_type, h->options->to, h->opset))
+        why->reason = JL_KEEP_OPERATOR;
+    else if (shape && !has_subgraph(node))
+        why->reason = JL_KEEP_SHAPE;
+    else if (!lacks_headroom(h, node, &why->reason, &at_fault, &why->most))
+        return false;
+    snprintf(why->op_type, sizeof why->op_type, "%.*s", JL_FMT(node->op_type));
+    snprintf(why->name, sizeof why->name, "%.*s", JL_FMT(name));
+    snprintf(why->value, sizeof why->value, "%.*s", JL_FMT(at_fault));
+    return true;
+}
+
+static void note_kept(jl_half *h, const jl_kept_node *why)
 {
     jl_convert_summary *s = h->summary;
-    if (s->kept_count < sizeof s->kept / sizeof *s->kept) {
-        jl_kept_node *k = &s->kept[s->kept_count];
-        jl_str name = node->name.n || !node->outputs.n ? node->name : node->outputs.p[0];
-        snprintf(k->op_type, sizeof k->op_type, "%.*s", JL_FMT(node->op_type));
-        snprintf(k->name, sizeof k->name, "%.*s", JL_FMT(name));
-        k->reason = reason;
-    }
+    if (s->kept_count < sizeof s->kept / sizeof *s->kept) s->kept[s->kept_count] = *why;
     s->kept_count++;
 }
 
@@ -241,37 +263,6 @@ static int lift_constant(jl_half *h, const onnx_node *node, jl_error *err)
         t.raw_data = (jl_str){(const char *)a->floats.p, a->floats.n * sizeof(float)};
     }
     return lift_tensor(h, node->outputs.p[0], &t, err);
-}
-
-static int retype_attributes(jl_half *h, onnx_node *node, jl_error *err)
-{
-    jl_dtype to = h->options->to;
-    bool float_output = node->outputs.n && jl_map_get(h->types, node->outputs.p[0]) == JL_FLOAT;
-    const char *type = jl_half_type_attribute(node->op_type);
-    if (type && float_output) return jl_edit_set_int(h->edit, node, type, to, err);
-    if (!jl_str_is(node->op_type, "ConstantOfShape") || !float_output) return 0;
-    float f = 0;
-    const onnx_attribute *old = onnx_find_attribute(node, "value");
-    jl_str bytes = {0};
-    int rc = old && old->t ? onnx_tensor_bytes(h->edit->file, old->t, &bytes, err) : 0;
-    if (rc) return rc;
-    if (bytes.n == sizeof f) memcpy(&f, bytes.p, sizeof f);
-    onnx_tensor *t = jl_arena_alloc(h->edit->arena, sizeof *t);
-    onnx_attribute *a = jl_arena_alloc(h->edit->arena, sizeof *a);
-    uint16_t *half = jl_arena_alloc(h->edit->arena, sizeof *half);
-    int64_t *one = jl_arena_alloc(h->edit->arena, sizeof *one);
-    if (!t || !a || !half || !one) return no_memory(err);
-    *one = 1;
-    h->summary->saturated += jl_convert_floats(half, to, &f, 1);
-    *t = (onnx_tensor){.data_type = (int32_t)to,
-                       .has_raw_data = true,
-                       .raw_data = {(const char *)half, sizeof *half}};
-    t->dims.p = one;
-    t->dims.n = 1;
-    *a = (onnx_attribute){.name = JL_STR("value"), .t = t, .type = ONNX_ATTR_TENSOR};
-    node->attributes.p = a;
-    node->attributes.n = 1;
-    return 0;
 }
 
 static void set_element_type(onnx_type *type, jl_dtype to)
@@ -360,11 +351,12 @@ static int convert_node(jl_half *h, scope *s, onnx_node node, jl_map *natures, j
         return emit(h, s, &node, err);
     }
     if (jl_half_any_type(node.op_type)) return read_any(h, s, &node, err);
-    jl_keep_reason reason;
+    if (s->outer && h->ranges) h->summary->unobserved++;
+    jl_kept_node why = {0};
     jl_dtype type = h->options->to;
-    if (kept(h, &node, shape, &reason)) {
+    if (kept(h, &node, shape, &why)) {
         type = JL_FLOAT;
-        note_kept(h, &node, reason);
+        note_kept(h, &why);
     } else {
         h->summary->converted++;
     }
@@ -375,7 +367,7 @@ static int convert_node(jl_half *h, scope *s, onnx_node node, jl_map *natures, j
         rc = want(h, s, node.inputs.p[k], jl_half_fixed_input(node.op_type, k) ? JL_FLOAT : type,
                   &inputs[k], err);
     node.inputs.p = inputs;
-    if (!rc && type != JL_FLOAT) rc = retype_attributes(h, &node, err);
+    if (!rc && type != JL_FLOAT) rc = jl_half_attributes(h, &node, err);
     if (!rc) rc = convert_subgraphs(h, s, &node, natures, err);
     return rc ? rc : name_outputs(h, s, &node, type, err);
 }

@@ -3,6 +3,7 @@
 #define JL_CONVERT_HALF_H
 
 #include "convert/edit.h"
+#include "convert/ranges.h"
 #include "jouleline/convert.h"
 
 typedef struct jl_half {
@@ -11,14 +12,18 @@ typedef struct jl_half {
     jl_convert_summary *summary;
     const jl_map *types; /* every value's element type before the pass */
     int64_t opset;
-    jl_map keep, range; /* sets of names; the value counts the uses */
-    jl_map now;         /* float values, by old name: index into values */
+    jl_map keep;             /* set of names; the value counts the uses */
+    const jl_ranges *ranges; /* NULL: static */
+    jl_map now;              /* float values, by old name: index into values */
     struct jl_half_value *values;
     size_t value_count, value_capacity;
 } jl_half;
 
 /* Rewrites the whole model of h->edit. */
 int jl_half_model(jl_half *h, jl_error *err);
+
+/* Rewrites the attributes that say the element type of a node's float output. */
+int jl_half_attributes(jl_half *h, onnx_node *node, jl_error *err);
 
 /* The element type that a name has after the pass: JL_UNDEFINED when nothing has the name any
  * more, `before` when the pass did not touch it. */

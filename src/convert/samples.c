@@ -16,8 +16,8 @@ struct jl_sample_set {
     jl_sample_source source;
     jl_arena *arena;
     jl_input_spec *specs;
-    size_t inputs, count;
-    char **files; /* of a folder */
+    size_t inputs, count; /* count: items */
+    char **files;         /* of a folder */
     jl_preprocess preprocess;
     int height, width;
     float *pixels;
@@ -72,15 +72,22 @@ static int list_folder(jl_sample_set *s, jl_error *err)
     return 0;
 }
 
+static bool takes_batch(const jl_sample_set *s, const jl_input_spec *in)
+{
+    return in->rank <= 0 || in->dims[0] < 0 || in->dims[0] == (int64_t)s->source.batch;
+}
+
 /* One float input [1 or batch, 3, height, width]. */
 static int open_pictures(jl_sample_set *s, jl_error *err)
 {
     const jl_input_spec *in = &s->specs[0];
     bool fits = s->inputs == 1 && in->dtype == JL_FLOAT && in->rank == 4 && in->dims[1] == 3 &&
-                in->dims[0] <= 1 && in->dims[2] > 0 && in->dims[3] > 0;
+                takes_batch(s, in) && in->dims[2] > 0 && in->dims[3] > 0;
     if (!fits)
         return jl_fail(err, JL_ERR_USAGE,
-                       "pictures need a model with one float input of shape [batch, 3, H, W]");
+                       "pictures need a model with one float input of shape [batch, 3, H, W] that "
+                       "takes a batch of %zu",
+                       s->source.batch);
     s->height = (int)in->dims[2];
     s->width = (int)in->dims[3];
     char usual[64];
@@ -88,7 +95,8 @@ static int open_pictures(jl_sample_set *s, jl_error *err)
     int rc = jl_preprocess_parse(s->source.preprocess ? s->source.preprocess : usual,
                                  &s->preprocess, err);
     if (rc) return rc;
-    s->pixels = jl_arena_array(s->arena, (size_t)s->height * (size_t)s->width, 3 * sizeof(float));
+    s->pixels = jl_arena_array(s->arena, (size_t)s->height * (size_t)s->width * s->source.batch,
+                               3 * sizeof(float));
     return s->pixels ? list_folder(s, err) : no_memory(err);
 }
 
@@ -99,14 +107,14 @@ static int open_npy(jl_sample_set *s, jl_error *err)
     const jl_tensor *t = &s->npy.tensor;
     const jl_input_spec *in = &s->specs[0];
     bool fits = s->inputs == 1 && t->dtype == in->dtype && t->rank >= 1 &&
-                (in->rank < 0 || t->rank == in->rank);
+                (in->rank < 0 || t->rank == in->rank) && takes_batch(s, in);
     for (int k = 1; fits && k < t->rank && in->rank > 0; k++)
         fits = in->dims[k] < 0 || in->dims[k] == t->dims[k];
     if (!fits)
         return jl_fail(err, JL_ERR_USAGE,
                        "%s does not fit the model's one input '%s': items along the first axis of "
-                       "the type and shape that the model takes",
-                       s->source.npy, in->name);
+                       "the type and shape that the model takes, at a batch of %zu",
+                       s->source.npy, in->name, s->source.batch);
     size_t items = (size_t)t->dims[0];
     if (items <= s->source.skip)
         return jl_fail(err, JL_ERR_USAGE, "%s holds %zu items, %zu or more are needed",
@@ -126,12 +134,16 @@ int jl_sample_set_open(const jl_model *model, const jl_sample_source *source, jl
     }
     s->source = *source;
     s->count = source->count;
+    if (!s->source.batch) s->source.batch = 1;
     int rc = jl_input_specs(model, s->arena, &s->specs, &s->inputs, err);
     if (!rc && s->inputs == 0) rc = jl_fail(err, JL_ERR_USAGE, "the model takes no input");
     if (!rc && source->images)
         rc = open_pictures(s, err);
     else if (!rc && source->npy)
         rc = open_npy(s, err);
+    if (!rc && s->count < s->source.batch)
+        rc = jl_fail(err, JL_ERR_USAGE, "%zu items do not fill a batch of %zu", s->count,
+                     s->source.batch);
     if (rc) {
         jl_sample_set_close(s);
         *set = NULL;
@@ -139,50 +151,68 @@ int jl_sample_set_open(const jl_model *model, const jl_sample_source *source, jl
     return rc;
 }
 
+static int get_pictures(jl_sample_set *s, size_t at, jl_tensor *t, jl_error *err)
+{
+    size_t pixels = (size_t)s->height * (size_t)s->width * 3;
+    for (size_t k = 0; k < s->source.batch; k++) {
+        jl_image image;
+        int rc = jl_image_read(s->files[at + k], &image, err);
+        if (rc) return rc;
+        rc = jl_image_to_floats(&image, &s->preprocess, s->height, s->width, s->pixels + k * pixels,
+                                err);
+        jl_image_free(&image);
+        if (rc) return jl_prefix(err, "%s", s->files[at + k]);
+    }
+    *t = (jl_tensor){.name = s->specs[0].name,
+                     .dtype = JL_FLOAT,
+                     .rank = 4,
+                     .dims = {(int64_t)s->source.batch, 3, s->height, s->width},
+                     .data = s->pixels,
+                     .size_bytes = s->source.batch * pixels * sizeof(float)};
+    return 0;
+}
+
+static int get_seeded(jl_sample_set *s, size_t at, jl_tensor *tensors, jl_error *err)
+{
+    jl_inputs_free(&s->seeded);
+    int rc = jl_inputs_make(s->specs, s->inputs, NULL, (int64_t)s->source.batch,
+                            jl_mix64(s->source.seed + at), &s->seeded, err);
+    if (rc) return rc;
+    if (!s->seeded.batched && s->source.batch > 1)
+        return jl_fail(err, JL_ERR_USAGE,
+                       "the model's inputs have no dimension for a batch of %zu items",
+                       s->source.batch);
+    memcpy(tensors, s->seeded.tensors, s->inputs * sizeof *tensors);
+    return 0;
+}
+
 static int get(void *ctx, size_t i, jl_tensor *tensors, jl_error *err)
 {
     jl_sample_set *s = ctx;
-    size_t at = i + s->source.skip;
-    if (s->source.images) {
-        jl_image image;
-        int rc = jl_image_read(s->files[at], &image, err);
-        if (rc) return rc;
-        rc = jl_image_to_floats(&image, &s->preprocess, s->height, s->width, s->pixels, err);
-        jl_image_free(&image);
-        size_t n = (size_t)s->height * (size_t)s->width * 3 * sizeof(float);
-        tensors[0] = (jl_tensor){.name = s->specs[0].name,
-                                 .dtype = JL_FLOAT,
-                                 .rank = 4,
-                                 .dims = {1, 3, s->height, s->width},
-                                 .data = s->pixels,
-                                 .size_bytes = n};
-        return rc ? jl_prefix(err, "%s", s->files[at]) : 0;
-    }
-    if (s->source.npy) {
-        jl_tensor t = s->npy.tensor;
-        t.size_bytes /= (size_t)t.dims[0];
-        t.dims[0] = 1;
-        t.data = (char *)t.data + at * t.size_bytes;
-        t.name = s->specs[0].name;
-        tensors[0] = t;
-        return 0;
-    }
-    jl_inputs_free(&s->seeded);
-    int rc = jl_inputs_make(s->specs, s->inputs, NULL, 1, jl_mix64(s->source.seed + at), &s->seeded,
-                            err);
-    if (!rc) memcpy(tensors, s->seeded.tensors, s->inputs * sizeof *tensors);
-    return rc;
+    size_t at = i * s->source.batch + s->source.skip;
+    if (s->source.images) return get_pictures(s, at, tensors, err);
+    if (!s->source.npy) return get_seeded(s, at, tensors, err);
+    jl_tensor t = s->npy.tensor;
+    size_t item = t.size_bytes / (size_t)t.dims[0];
+    t.dims[0] = (int64_t)s->source.batch;
+    t.size_bytes = item * s->source.batch;
+    t.data = (char *)t.data + at * item;
+    t.name = s->specs[0].name;
+    tensors[0] = t;
+    return 0;
 }
 
 jl_samples jl_sample_set_samples(jl_sample_set *s)
 {
-    return (jl_samples){.count = s->count, .inputs = s->inputs, .get = get, .ctx = s};
+    return (jl_samples){
+        .count = s->count / s->source.batch, .inputs = s->inputs, .get = get, .ctx = s};
 }
 
 const char *jl_sample_set_label(jl_sample_set *s, size_t i)
 {
-    if (s->source.images) return s->files[i + s->source.skip];
-    snprintf(s->label, sizeof s->label, "item %zu", i + s->source.skip);
+    size_t at = i * s->source.batch + s->source.skip;
+    if (s->source.images) return s->files[at];
+    snprintf(s->label, sizeof s->label, "item %zu", at);
     return s->label;
 }
 

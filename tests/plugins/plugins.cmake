@@ -1,8 +1,9 @@
-# Shared objects that the unit tests load: the example that users start from, broken ones, and a
-# libcuda of our own.
+# Shared objects that the unit tests load: the example that users start from, broken ones, a libcuda of
+# our own, and an ONNX Runtime that crashes.
 set(plugins ${PROJECT_SOURCE_DIR}/examples/runtime_plugin.c
     ${CMAKE_CURRENT_LIST_DIR}/old_abi.c ${CMAKE_CURRENT_LIST_DIR}/no_infer.c
-    ${CMAKE_CURRENT_LIST_DIR}/no_entry.c ${CMAKE_CURRENT_LIST_DIR}/fake_libcuda.c)
+    ${CMAKE_CURRENT_LIST_DIR}/no_entry.c ${CMAKE_CURRENT_LIST_DIR}/fake_libcuda.c
+    ${CMAKE_CURRENT_LIST_DIR}/crash_ort.c)
 foreach(source IN LISTS plugins)
     get_filename_component(name ${source} NAME_WE)
     add_library(plugin_${name} MODULE ${source})
