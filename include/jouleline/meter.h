@@ -38,6 +38,7 @@ typedef struct jl_meter_domain {
     char meter[24];  /* name of the meter */
     char label[128]; /* for people: "NVIDIA H200 board" */
     char device_uuid[64]; /* GPUs: "GPU-..."; empty for the host */
+    char driver[32];      /* version of the driver behind it, "" where there is none to name */
     jl_domain_kind kind;
     int unit;               /* GPU or socket number where there is one, else -1 */
     int parent;             /* domain of the same meter that contains this one, or -1; a sum never
@@ -65,10 +66,11 @@ enum {
     JL_READ_THROTTLE = 1 << 6,    /* reasons now */
     JL_READ_THROTTLE_NS = 1 << 7, /* cumulative times */
     JL_READ_PROCESSES = 1 << 8,   /* processes that compute on the device */
-    JL_READ_STATE = 0x1FC,        /* all but energy and power */
-    JL_READ_ALL = 0x1FF,
-    JL_READ_STAMPED = 1 << 9, /* never asked for: the instrument itself says that its value is
-                                 that of t_before_ns to t_after_ns */
+    JL_READ_STAMPED = 1 << 9,     /* never asked for: the instrument itself says that its value is
+                                     that of t_before_ns to t_after_ns */
+    JL_READ_LINK = 1 << 10,       /* the PCIe link, now and at most */
+    JL_READ_STATE = 0x5FC,        /* all but energy and power */
+    JL_READ_ALL = 0x5FF,
 };
 
 /* Reasons why a device runs below its wish. */
@@ -95,6 +97,8 @@ typedef struct jl_meter_reading {
     int64_t throttle_cap_ns;     /* cumulative: power cap */
     int64_t throttle_disturb_ns; /* cumulative: thermal, hardware slowdown, power brake */
     int processes;
+    int link_generation, link_width; /* of PCIe; a link that rests may be slower than one in use */
+    int link_most_generation, link_most_width; /* what card and slot can do together */
 } jl_meter_reading;
 
 typedef struct jl_meter_options {

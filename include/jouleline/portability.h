@@ -21,9 +21,19 @@ typedef struct jl_portability {
 int jl_find_failures(const jl_study_table *t, jl_portability *out, jl_error *err);
 void jl_portability_free(jl_portability *p);
 
-/* The first fact from `*from` on in which two cells differ (or that one of them lacks); false
- * when there is none left. *from is moved past it: start at 0 and call until false. */
-bool jl_audit_next(const jl_study_cell *a, const jl_study_cell *b, size_t *from, const char **name,
-                   const char **value_a, const char **value_b);
+/* Facts of two cells that are held against each other: those of their runs, and those of their
+ * devices' hosts where the devices differ. Between two runtimes their own versions and libraries
+ * are what is compared, and a 0 that only one of them knows (nodes elsewhere) is left out. */
+typedef struct jl_audit {
+    bool runtimes; /* the runtimes differ */
+    const jl_study_fact *a[2], *b[2];
+    size_t count_a[2], count_b[2];
+    size_t set, from;
+} jl_audit;
+/* The tables are those of a and of b, which may be one. */
+jl_audit jl_audit_begin(const jl_study_table *ta, const jl_study_cell *a, const jl_study_table *tb,
+                        const jl_study_cell *b);
+/* The next fact in which they differ (or that one of them lacks); false when none is left. */
+bool jl_audit_next(jl_audit *x, const char **name, const char **value_a, const char **value_b);
 
 #endif

@@ -53,18 +53,21 @@ typedef struct jl_study_configuration {
     bool native;         /* regime; else matched */
 } jl_study_configuration;
 
+/* A fact that a fair comparison holds equal (TF32, threads, driver, ...); NULL value: unknown. */
+typedef struct jl_study_fact {
+    const char *name, *value;
+    const char *missing; /* why there is no value, where that is known */
+} jl_study_fact;
+
 typedef struct jl_study_device {
     const char *name, *uuid, *host; /* uuid and host may be NULL when unknown */
     bool simulated;
     double gain_error;      /* the sensor's systematic error, 0.05 for 5 %; NaN unknown */
     double idle_sleeping_w; /* measured powers; NaN where not measured */
     double idle_waking_w;
+    const jl_study_fact *facts; /* fact_count of its host: processor, kernel, governor */
+    size_t fact_count;
 } jl_study_device;
-
-/* A fact that a fair comparison holds equal (TF32, threads, driver, ...); NULL value: unknown. */
-typedef struct jl_study_fact {
-    const char *name, *value;
-} jl_study_fact;
 
 typedef struct jl_study_cell {
     uint32_t model, configuration, device; /* indices */

@@ -82,6 +82,8 @@ typedef struct jl_condition {
     double temperature_c;   /* highest; NAN when not read */
     double sm_clock_mhz, mem_clock_mhz; /* medians; NAN when not read */
     double power_limit_w;               /* NAN when not read */
+    bool has_link;                      /* the PCIe link as it was read last */
+    int link_generation, link_width, link_most_generation, link_most_width;
 } jl_condition;
 void jl_condition_of(const jl_tick *ticks, size_t count, int64_t from_ns, int64_t to_ns,
                      jl_condition *out);

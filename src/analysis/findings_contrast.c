@@ -226,8 +226,9 @@ static void put_audit(const reading *r, jl_buf *caution)
 {
     const jl_study_cell *a = &r->b->t->cells[r->c->members[0].base],
                         *z = &r->b->t->cells[r->c->members[0].new_cell];
+    jl_audit audit = jl_audit_begin(r->b->t, a, r->b->t, z);
     const char *name, *x, *y;
-    for (size_t at = 0; jl_audit_next(a, z, &at, &name, &x, &y);)
+    while (jl_audit_next(&audit, &name, &x, &y))
         jl_buf_printf(caution, "%s%s (%s against %s)", caution->n ? ", " : "Not held equal: ", name,
                       y ? y : "unknown", x ? x : "unknown");
 }

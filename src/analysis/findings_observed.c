@@ -71,8 +71,9 @@ static void note_direction(jl_notebook *b, jl_metric metric, const jl_device_rat
     if (!energy && bound_by_dispatch(b, r, n))
         jl_buf_puts(
             &text, " Dispatch binds most of these cells: this compares host and runtime, not GPU.");
+    jl_audit audit = jl_audit_begin(t, x, t, y);
     const char *name, *value_x, *value_y;
-    for (size_t at = 0; jl_audit_next(x, y, &at, &name, &value_x, &value_y);)
+    while (jl_audit_next(&audit, &name, &value_x, &value_y))
         jl_buf_printf(&caution, "%s%s (%s against %s)", caution.n ? ", " : "Not held equal: ", name,
                       value_x ? value_x : "unknown", value_y ? value_y : "unknown");
     jl_buf_printf(&query,

@@ -62,25 +62,56 @@ void jl_portability_free(jl_portability *p)
     *p = (jl_portability){0};
 }
 
-static const char *fact(const jl_study_cell *c, const char *name)
+static const char *fact(const jl_study_fact *facts, size_t count, const char *name)
 {
-    for (size_t i = 0; i < c->fact_count; i++)
-        if (!strcmp(c->facts[i].name, name)) return c->facts[i].value;
+    for (size_t i = 0; i < count; i++)
+        if (!strcmp(facts[i].name, name)) return facts[i].value;
     return NULL;
 }
 
-bool jl_audit_next(const jl_study_cell *a, const jl_study_cell *b, size_t *from, const char **name,
-                   const char **value_a, const char **value_b)
+jl_audit jl_audit_begin(const jl_study_table *ta, const jl_study_cell *a, const jl_study_table *tb,
+                        const jl_study_cell *b)
 {
-    for (; *from < a->fact_count + b->fact_count; ++*from) {
-        bool of_a = *from < a->fact_count;
-        *name = of_a ? a->facts[*from].name : b->facts[*from - a->fact_count].name;
-        *value_a = fact(a, *name);
-        *value_b = fact(b, *name);
-        if (!of_a && *value_a) continue; /* seen from the other side */
-        if ((!*value_a && !*value_b) || jl_same_word(*value_a, *value_b)) continue;
-        ++*from;
-        return true;
+    const jl_study_device *da = &ta->devices[a->device], *db = &tb->devices[b->device];
+    jl_audit x = {.runtimes = !jl_same_word(ta->configurations[a->configuration].runtime,
+                                            tb->configurations[b->configuration].runtime),
+                  .a = {a->facts},
+                  .b = {b->facts}};
+    x.count_a[0] = a->fact_count;
+    x.count_b[0] = b->fact_count;
+    if (da == db) return x;
+    x.a[1] = da->facts;
+    x.b[1] = db->facts;
+    x.count_a[1] = da->fact_count;
+    x.count_b[1] = db->fact_count;
+    return x;
+}
+
+/* A fact that comes with the runtime: another one cannot have the same. */
+static bool of_runtime(const char *name)
+{
+    static const char *const names[] = {"version", "library",     "optimization",
+                                        "python",  "torchvision", "cuda"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (!strcmp(name, names[i])) return true;
+    return false;
+}
+
+bool jl_audit_next(jl_audit *x, const char **name, const char **value_a, const char **value_b)
+{
+    for (; x->set < 2; x->set++, x->from = 0) {
+        const jl_study_fact *a = x->a[x->set], *b = x->b[x->set];
+        size_t count_a = x->count_a[x->set], count_b = x->count_b[x->set];
+        while (x->from < count_a + count_b) {
+            size_t at = x->from++;
+            *name = at < count_a ? a[at].name : b[at - count_a].name;
+            *value_a = fact(a, count_a, *name);
+            *value_b = fact(b, count_b, *name);
+            if (at >= count_a && *value_a) continue; /* seen from the other side */
+            const char *only = !*value_a ? *value_b : !*value_b ? *value_a : NULL;
+            if (x->runtimes && (of_runtime(*name) || jl_same_word(only, "0"))) continue;
+            if ((*value_a || *value_b) && !jl_same_word(*value_a, *value_b)) return true;
+        }
     }
     return false;
 }

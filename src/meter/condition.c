@@ -98,6 +98,13 @@ void jl_condition_of(const jl_tick *ticks, size_t count, int64_t from_ns, int64_
         if (r->valid & JL_READ_TEMPERATURE)
             out->temperature_c = fmax(out->temperature_c, r->temperature_c);
         if (r->valid & JL_READ_POWER_LIMIT) out->power_limit_w = r->power_limit_w;
+        if (r->valid & JL_READ_LINK) {
+            out->has_link = true;
+            out->link_generation = r->link_generation;
+            out->link_width = r->link_width;
+            out->link_most_generation = r->link_most_generation;
+            out->link_most_width = r->link_most_width;
+        }
     }
     if (read > 0) out->power_cap_share = capped / read;
     out->power_capped = capped > 0;

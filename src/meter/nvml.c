@@ -80,6 +80,10 @@ static int load(const jl_meter_options *options, nvml_api *api, jl_error *err)
         {"nvmlDeviceGetCurrentClocksEventReasons", (void **)&api->reasons, false},
         {"nvmlDeviceGetCurrentClocksThrottleReasons", (void **)&api->old_reasons, false},
         {"nvmlDeviceGetComputeRunningProcesses_v3", (void **)&api->processes, false},
+        {"nvmlDeviceGetCurrPcieLinkGeneration", (void **)&api->link_generation, false},
+        {"nvmlDeviceGetCurrPcieLinkWidth", (void **)&api->link_width, false},
+        {"nvmlDeviceGetMaxPcieLinkGeneration", (void **)&api->link_most_generation, false},
+        {"nvmlDeviceGetMaxPcieLinkWidth", (void **)&api->link_most_width, false},
         {0},
     };
     int rc = jl_dl_open(path, symbols, &api->library, err);
@@ -157,6 +161,7 @@ static jl_meter_domain *add(nvml *n, nvml_device device, unsigned gpu, const cha
     snprintf(d->id, sizeof d->id, "nvml:%.60s:%s", uuid, parts[scope]);
     snprintf(d->device_uuid, sizeof d->device_uuid, "%.63s", uuid);
     snprintf(d->label, sizeof d->label, "%.90s %s", name, scope ? parts[scope] : "board");
+    snprintf(d->driver, sizeof d->driver, "%.31s", n->driver);
     sensor_times(&n->api, device, d);
     n->sensor[n->count++] = (sensor){.device = device, .scope = scope};
     return d;
@@ -362,6 +367,23 @@ static void read_throttle(const nvml_api *api, nvml_device device, uint32_t want
     }
 }
 
+static bool link_part(int (*ask)(nvml_device, unsigned *), nvml_device device, int *out)
+{
+    unsigned v = 0;
+    if (!ask || ask(device, &v) != NVML_OK || !v) return false;
+    *out = (int)v;
+    return true;
+}
+
+static void read_link(const nvml_api *api, nvml_device device, jl_meter_reading *out)
+{
+    if (link_part(api->link_generation, device, &out->link_generation) &&
+        link_part(api->link_width, device, &out->link_width) &&
+        link_part(api->link_most_generation, device, &out->link_most_generation) &&
+        link_part(api->link_most_width, device, &out->link_most_width))
+        out->valid |= JL_READ_LINK;
+}
+
 static void read_state(const nvml_api *api, nvml_device device, uint32_t want,
                        jl_meter_reading *out)
 {
@@ -387,6 +409,7 @@ static void read_state(const nvml_api *api, nvml_device device, uint32_t want,
         out->valid |= JL_READ_POWER_LIMIT;
     }
     read_throttle(api, device, want, out);
+    if (want & JL_READ_LINK) read_link(api, device, out);
     if ((want & JL_READ_PROCESSES) && api->processes) {
         v = 0; /* asks for the count only */
         int rc = api->processes(device, &v, NULL);

@@ -78,6 +78,10 @@ typedef struct nvml_api {
     int (*reasons)(nvml_device, unsigned long long *);
     int (*old_reasons)(nvml_device, unsigned long long *);
     int (*processes)(nvml_device, unsigned *, void *);
+    int (*link_generation)(nvml_device, unsigned *);
+    int (*link_width)(nvml_device, unsigned *);
+    int (*link_most_generation)(nvml_device, unsigned *);
+    int (*link_most_width)(nvml_device, unsigned *);
 } nvml_api;
 
 #endif

@@ -166,8 +166,8 @@ static int put_verdict(jl_sheet *s, jl_report *r, const work *w, jl_metric m, co
         jl_sheet_count(s, (uint64_t)v->rounds_needed.value);
     else
         jl_sheet_text(s, NULL);
-    jl_sheet_text(
-        s, jl_not_held_equal(r, &w->base->cells[x->base], &w->new_table->cells[x->new_cell]));
+    jl_sheet_text(s, jl_not_held_equal(r, w->base, &w->base->cells[x->base], w->new_table,
+                                       &w->new_table->cells[x->new_cell]));
     jl_sheet_bool(s, w->new_table->devices[w->new_table->cells[x->new_cell].device].simulated);
     jl_sheet_bool(s, w->base->modelled_energy || w->new_table->modelled_energy);
     return 0;
@@ -197,9 +197,9 @@ static void note_facts(jl_sheet *s, const work *w)
     for (size_t i = 0; i < w->count; i++) {
         const jl_study_cell *a = &w->base->cells[w->ran[i].base],
                             *b = &w->new_table->cells[w->ran[i].new_cell];
-        size_t from = 0;
+        jl_audit x = jl_audit_begin(w->base, a, w->new_table, b);
         const char *name, *va, *vb;
-        while (jl_audit_next(a, b, &from, &name, &va, &vb))
+        while (jl_audit_next(&x, &name, &va, &vb))
             jl_sheet_note(s, "Not held equal: %s: %s (base), %s (new).", name,
                           va ? va : "not known", vb ? vb : "not known");
     }

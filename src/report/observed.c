@@ -73,9 +73,25 @@ static void put_device_ratio(jl_sheet *s, jl_report *r, const jl_study_table *t,
     jl_sheet_value(s, x->effect);
     jl_sheet_p(s, x->p);
     jl_sheet_text(s, direction < 0 ? "less" : direction > 0 ? "more" : "not shown");
-    jl_sheet_text(s, jl_not_held_equal(r, base, new_cell));
+    jl_sheet_text(s, jl_not_held_equal(r, t, base, t, new_cell));
     jl_sheet_bool(s, db->simulated || dn->simulated);
     jl_sheet_bool(s, t->modelled_energy);
+}
+
+/* What else than the device two devices differ in, once a configuration. */
+static void note_differences(jl_sheet *s, jl_report *r, const jl_study_table *t,
+                             const jl_device_ratio *x)
+{
+    const jl_study_cell *base = &t->cells[x->base], *new_cell = &t->cells[x->new_cell];
+    jl_audit audit = jl_audit_begin(t, base, t, new_cell);
+    const char *name, *a, *b, *all = NULL;
+    while (jl_audit_next(&audit, &name, &a, &b))
+        all = jl_arena_printf(jl_report_arena(r), "%s%s%s (%s, %s)", all ? all : "",
+                              all ? ", " : "", name, a ? a : "not known", b ? b : "not known");
+    if (all)
+        jl_sheet_note(s, "Not held equal between %s and %s, %s: %s.", t->devices[base->device].name,
+                      t->devices[new_cell->device].name,
+                      t->configurations[base->configuration].name, all);
 }
 
 int jl_section_devices(jl_report *r, const jl_study_data *d, const jl_report_options *o,
@@ -91,8 +107,10 @@ int jl_section_devices(jl_report *r, const jl_study_data *d, const jl_report_opt
     for (size_t m = 0; m < n && !rc; m++) {
         jl_device_ratios all = {0};
         rc = jl_compare_devices(t, metrics[m], &all, err);
-        for (size_t i = 0; i < all.count && !rc; i++)
+        for (size_t i = 0; i < all.count && !rc; i++) {
             put_device_ratio(s, r, t, metrics[m], &all.items[i]);
+            note_differences(s, r, t, &all.items[i]);
+        }
         jl_device_ratios_free(&all);
     }
     if (jl_sheet_rows(s))
@@ -103,7 +121,7 @@ int jl_section_devices(jl_report *r, const jl_study_data *d, const jl_report_opt
     else
         jl_sheet_note(s, "One device only, or no cell that ran on two.");
     jl_note_origin(s, d);
-    return rc;
+    return rc || !jl_sheet_rows(s) ? rc : jl_put_measured_on(r, t, err);
 }
 
 /* --- portability --- */
@@ -235,8 +253,8 @@ static int collect(const jl_study_table *t, const jl_comparisons *pairs, differe
                         .base = a->configuration,
                         .new_configuration = b->configuration,
                         .cells = 1};
-        size_t from = 0;
-        while (!rc && jl_audit_next(a, b, &from, &x.fact, &x.a, &x.b))
+        jl_audit audit = jl_audit_begin(t, a, t, b);
+        while (!rc && jl_audit_next(&audit, &x.fact, &x.a, &x.b))
             rc = add_difference(all, &x, err);
     }
     return rc;
@@ -274,5 +292,5 @@ int jl_section_audit(jl_report *r, const jl_study_data *d, const jl_report_optio
                                      : "No pairs to audit.");
     free(all.items);
     jl_comparisons_free(&pairs);
-    return rc;
+    return rc ? rc : jl_put_measured_on(r, t, err);
 }

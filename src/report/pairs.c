@@ -65,7 +65,7 @@ static void put_pair(jl_sheet *s, jl_report *r, const jl_study_table *t, jl_metr
     jl_sheet_p(s, c->p_study);
     jl_sheet_p(s, c->p_study_bonferroni);
     jl_sheet_bool(s, c->ties);
-    jl_sheet_text(s, jl_not_held_equal(r, base, new_cell));
+    jl_sheet_text(s, jl_not_held_equal(r, t, base, t, new_cell));
     jl_sheet_bool(s, d->simulated);
     jl_sheet_bool(s, t->modelled_energy);
 }

@@ -99,11 +99,12 @@ void jl_note_origin(jl_sheet *s, const jl_study_data *d)
     if (simulated) jl_sheet_note(s, "Simulated: these numbers come from a simulated device.");
 }
 
-const char *jl_not_held_equal(jl_report *r, const jl_study_cell *a, const jl_study_cell *b)
+const char *jl_not_held_equal(jl_report *r, const jl_study_table *ta, const jl_study_cell *a,
+                              const jl_study_table *tb, const jl_study_cell *b)
 {
-    size_t from = 0;
+    jl_audit x = jl_audit_begin(ta, a, tb, b);
     const char *name, *va, *vb, *all = NULL;
-    while (jl_audit_next(a, b, &from, &name, &va, &vb))
+    while (jl_audit_next(&x, &name, &va, &vb))
         all = all ? jl_arena_printf(jl_report_arena(r), "%s, %s", all, name) : name;
     return all;
 }

@@ -59,8 +59,11 @@ const char *jl_place_words(jl_report *r, const jl_study_table *t, const jl_study
 size_t jl_report_metrics(const jl_study_table *t, jl_metric metrics[2]);
 /* "energy (modelled)" where it is. */
 const char *jl_metric_words(const jl_study_table *t, jl_metric m);
-/* The facts in which two cells differ: "tf32, threads", or NULL. */
-const char *jl_not_held_equal(jl_report *r, const jl_study_cell *a, const jl_study_cell *b);
+/* The facts in which two cells, each of its table, differ: "tf32, threads", or NULL. */
+const char *jl_not_held_equal(jl_report *r, const jl_study_table *ta, const jl_study_cell *a,
+                              const jl_study_table *tb, const jl_study_cell *b);
+/* Adds the sheet of machine, driver, link and software, once a report. */
+int jl_put_measured_on(jl_report *r, const jl_study_table *t, jl_error *err);
 /* Says below a sheet what is simulated, modelled, or not measured. */
 void jl_note_origin(jl_sheet *s, const jl_study_data *d);
 

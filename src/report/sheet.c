@@ -49,6 +49,13 @@ jl_sheet *jl_report_sheet(jl_report *r, const char *name, const char *title,
     return s;
 }
 
+bool jl_report_has(const jl_report *r, const char *name)
+{
+    for (size_t i = 0; i < r->count; i++)
+        if (!strcmp(r->sheets[i]->name, name)) return true;
+    return false;
+}
+
 void jl_sheet_prose(jl_sheet *s)
 {
     if (s->report) s->prose = true;

@@ -39,6 +39,7 @@ jl_arena *jl_report_arena(jl_report *r);
  * every function does nothing and jl_report_print fails. */
 jl_sheet *jl_report_sheet(jl_report *r, const char *name, const char *title,
                           const jl_sheet_column *columns, size_t count);
+bool jl_report_has(const jl_report *r, const char *name);
 /* Each row is a paragraph (its first column) with the other columns below it. */
 void jl_sheet_prose(jl_sheet *s);
 /* A member of the JSON document beside the sheets. */

@@ -8,6 +8,7 @@
 
 #include "base/arena.h"
 #include "jouleline/study_table.h"
+#include "store/host_facts.h"
 #include "store/sql.h"
 
 struct jl_study_data {
@@ -240,12 +241,12 @@ static int read_devices(loader *l, jl_error *err)
                           " WHERE meter.device_uid = device.uid AND level = 'sleeping'), "
                           "(SELECT avg(power_w) FROM idle JOIN meter ON meter.id = idle.meter "
                           " WHERE meter.device_uid = device.uid AND level = 'waking' "
-                          " AND idle.device = device.id), device.position "
+                          " AND idle.device = device.id), device.position, device.host "
                           "FROM device JOIN host ON host.id = device.host",
                           "");
     if (rc) return rc;
     size_t n = 0;
-    for (; n < l->d->table.device_count && sqlite3_step(q) == SQLITE_ROW; n++) {
+    for (; !rc && n < l->d->table.device_count && sqlite3_step(q) == SQLITE_ROW; n++) {
         l->devices.at[sqlite3_column_int64(q, 0)] = (uint32_t)n;
         all[n] = (jl_study_device){.name = text(l, q, 1),
                                    .uuid = text(l, q, 2),
@@ -255,8 +256,11 @@ static int read_devices(loader *l, jl_error *err)
                                    .idle_sleeping_w = number(q, 6),
                                    .idle_waking_w = number(q, 7)};
         positions[n] = sqlite3_column_int(q, 8);
+        rc = jl_host_facts(l->s, sqlite3_column_int64(q, 9), l->study, l->alone, l->d->arena,
+                           &all[n].facts, &all[n].fact_count, err);
     }
     sqlite3_finalize(q);
+    if (rc) return rc;
     all[n] = (jl_study_device){
         .name = "no device", .gain_error = NAN, .idle_sleeping_w = NAN, .idle_waking_w = NAN};
     l->d->table.devices = all;
@@ -296,16 +300,22 @@ static int parse_facts(loader *l, const char *json, struct fact_list *to, jl_err
     static const char *const audited[] = {
         "version",  "library",   "threads",     "tf32",  "conv_search",     "layout",
         "regime",   "placement", "driver",      "start", "nodes_elsewhere", "elsewhere",
-        "emulated", "python",    "torchvision", "cuda",  "optimization",
+        "emulated", "python",    "torchvision", "cuda",  "cudnn",           "optimization",
+        "pcie",     "pcie_most",
     };
     enum { AUDITED = sizeof audited / sizeof *audited };
     json_t *j = json_loads(json, 0, NULL);
     jl_study_fact *all = jl_arena_array(l->d->arena, AUDITED, sizeof *all);
     for (size_t i = 0; all && i < AUDITED; i++) {
-        const char *value = json_string_value(json_object_get(j, audited[i]));
-        if (!value) continue;
-        all[to->count].name = audited[i];
-        all[to->count++].value = jl_arena_strndup(l->d->arena, value, strlen(value));
+        char key[40];
+        snprintf(key, sizeof key, "%s_missing", audited[i]);
+        const char *value = json_string_value(json_object_get(j, audited[i])),
+                   *missing = json_string_value(json_object_get(j, key));
+        if (!value && !missing) continue;
+        all[to->count++] = (jl_study_fact){
+            .name = audited[i],
+            .value = value ? jl_arena_strndup(l->d->arena, value, strlen(value)) : NULL,
+            .missing = missing ? jl_arena_strndup(l->d->arena, missing, strlen(missing)) : NULL};
     }
     to->items = all;
     json_decref(j);

@@ -198,7 +198,10 @@ static int load(bench *b, jl_error *err)
     if (rc) return rc;
     b->r->load_ns = jl_json_whole(answer, "load_ns", JL_ABSENT);
     json_t *facts = json_object_get(answer, "facts");
-    if (j->driver) json_object_set_new(facts, "driver", json_string(j->driver));
+    if (j->driver && *j->driver) json_object_set_new(facts, "driver", json_string(j->driver));
+    if (j->driver && !*j->driver)
+        json_object_set_new(facts, "driver_missing",
+                            json_string("neither the kernel module nor a meter tells it"));
     json_object_set_new(facts, "start", json_string(b->r->start_method));
     b->r->facts = json_is_object(facts) ? json_dumps(facts, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
     b->r->simulated = !strcmp(jl_json_text(facts, "simulated", "0"), "1");
@@ -279,6 +282,34 @@ static int keep_calls(bench *b, size_t n, jl_error *err)
     return 0;
 }
 
+static void set_words(json_t *facts, const char *key, int generation, int width)
+{
+    char words[40];
+    snprintf(words, sizeof words, "gen %d x%d", generation, width);
+    json_object_set_new(facts, key, json_string(words));
+}
+
+/* The PCIe link of a GPU while the loop ran, or why it is not known. */
+static void note_link(jl_bench_result *r)
+{
+    if (!r->facts || !*r->device_uuid || r->simulated) return;
+    JL_JSON *facts = json_loads(r->facts, 0, NULL);
+    const jl_condition *c = &r->metered.condition;
+    if (r->metered.has_condition && c->has_link) {
+        set_words(facts, "pcie", c->link_generation, c->link_width);
+        set_words(facts, "pcie_most", c->link_most_generation, c->link_most_width);
+    } else {
+        json_object_set_new(facts, "pcie_missing",
+                            json_string(r->metered.has_condition
+                                            ? "the board's meter does not tell its link"
+                                            : "no meter of this board"));
+    }
+    char *text = json_dumps(facts, JSON_COMPACT | JSON_SORT_KEYS);
+    if (!text) return;
+    free(r->facts);
+    r->facts = text;
+}
+
 static int measure(bench *b, jl_error *err)
 {
     jl_bench_result *r = b->r;
@@ -301,12 +332,13 @@ static int measure(bench *b, jl_error *err)
     snprintf(r->stopped, sizeof r->stopped, "%s", jl_json_text(answer, "stopped", ""));
     r->foreign_cpus = jl_load_foreign_cpus(&before, &after, r->cpu_ns);
     rc = keep_calls(b, jl_ring_count(b->ring), err);
-    if (rc || !b->job->metering || !r->pair_count) return rc;
     jl_calls calls = {
         .pairs = r->pairs, .count = r->pair_count, .items_per_call = (double)b->job->batch};
-    jl_metering_estimate(b->job->metering, r->device_uuid, &calls,
-                         r->waking ? r->waking : b->job->waking, &r->metered);
-    return 0;
+    if (!rc && b->job->metering && r->pair_count)
+        jl_metering_estimate(b->job->metering, r->device_uuid, &calls,
+                             r->waking ? r->waking : b->job->waking, &r->metered);
+    if (!rc) note_link(r);
+    return rc;
 }
 
 static int check(bench *b, jl_error *err)

@@ -91,23 +91,59 @@ void jl_host_gpu_driver(const char *root, char *text, size_t size)
     }
 }
 
-char *jl_host_conditions(void)
+/* Every governor of the processors' frequency in use: "performance", "performance, powersave". */
+static bool governors(const char *root, char *text, size_t size)
+{
+    char path[512];
+    size_t used = 0;
+    *text = '\0';
+    for (int cpu = 0, gap = 0; gap < 64; cpu++) { /* numbers of absent processors are left out */
+        char line[64];
+        snprintf(path, sizeof path, "%s/sys/devices/system/cpu/cpu%d/cpufreq/scaling_governor",
+                 root, cpu);
+        gap = first_line(path, line, sizeof line) ? 0 : gap + 1;
+        if (gap || strstr(text, line)) continue;
+        int n = snprintf(text + used, size - used, "%s%s", used ? ", " : "", line);
+        if (n < 0 || (size_t)n >= size - used) break;
+        used += (size_t)n;
+    }
+    return used > 0;
+}
+
+static void set_fact(json_t *j, const char *key, bool known, const char *text)
+{
+    char missing[64];
+    snprintf(missing, sizeof missing, "%s_missing", key);
+    json_object_set_new(j, known ? key : missing, json_string(text));
+}
+
+char *jl_host_conditions(const char *root)
 {
     static const struct {
         const char *key, *path;
     } files[] = {
-        {"governor", "/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"},
         {"no_turbo", "/sys/devices/system/cpu/intel_pstate/no_turbo"},
         {"boost", "/sys/devices/system/cpu/cpufreq/boost"},
         {"smt", "/sys/devices/system/cpu/smt/active"},
         {"load", "/proc/loadavg"},
     };
+    if (!root) root = "";
     json_t *j = json_object();
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
-        char line[128];
-        if (first_line(files[i].path, line, sizeof line))
+        char path[512], line[128];
+        snprintf(path, sizeof path, "%s%s", root, files[i].path);
+        if (first_line(path, line, sizeof line))
             json_object_set_new(j, files[i].key, json_string(line));
     }
+    jl_host h;
+    jl_host_describe(&h);
+    char governor[128];
+    bool scaled = governors(root, governor, sizeof governor);
+    set_fact(j, "governor", scaled,
+             scaled ? governor
+                    : "the kernel scales no frequency here, as in most virtual machines");
+    set_fact(j, "cpu", *h.cpu, *h.cpu ? h.cpu : "the kernel tells no name");
+    set_fact(j, "kernel", *h.kernel, *h.kernel ? h.kernel : "uname does not tell it");
     char *text = json_dumps(j, JSON_COMPACT | JSON_SORT_KEYS);
     json_decref(j);
     return text;

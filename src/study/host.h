@@ -15,7 +15,9 @@ void jl_host_describe(jl_host *h);
 /* Version of NVIDIA's kernel module, "580.159.04"; "" where there is none. `root` is put before
  * /sys and /proc; NULL for this machine. */
 void jl_host_gpu_driver(const char *root, char *text, size_t size);
-/* Conditions that a round runs under, as JSON for free(): governor, boost, load average. */
-char *jl_host_conditions(void);
+/* Conditions that a round runs under, as a JSON object of strings for free(): cpu, kernel, governor
+ * (each as KEY_missing with the reason when it is not known), boost, load average. `root` as
+ * above. */
+char *jl_host_conditions(const char *root);
 
 #endif

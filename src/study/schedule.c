@@ -142,7 +142,7 @@ static int run_rounds(jl_study_state *s, jl_error *err)
     s->runs_planned = (complete < target ? target - complete : 0) * s->plan.cell_count;
     while (!rc && complete < target && !stop_asked(s) && (open.id || time_for_a_round(s))) {
         uint64_t seed = open.id ? open.seed : jl_mix64(s->spec->seed ^ (uint64_t)next << 32);
-        JL_OWNED char *conditions = jl_host_conditions();
+        JL_OWNED char *conditions = jl_host_conditions(NULL);
         s->round = open.id;
         if (!open.id)
             rc = jl_store_round_begin(s->store, s->id, next++, s->boot, seed, conditions, &s->round,

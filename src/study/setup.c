@@ -63,6 +63,43 @@ static int open_meters(jl_study_state *s, jl_error *err)
     return rc || !n ? rc : jl_metering_start(s->meters, &jl_clock_real, &s->metering, err);
 }
 
+static int store_device(jl_study_state *s, jl_plan_configuration *c, jl_error *err)
+{
+    jl_host host;
+    jl_host_describe(&host);
+    char uid[128];
+    if (*c->device.uuid)
+        snprintf(uid, sizeof uid, "%s", c->device.uuid);
+    else
+        snprintf(uid, sizeof uid, "%s-%s-%d", host.uid, c->device.provider, c->device.index);
+    bool cpu = !strcmp(c->device.provider, "cpu") && !c->device.simulated;
+    jl_device_record d = {.uid = uid,
+                          .kind = c->device.provider,
+                          .driver = *c->driver ? c->driver : NULL,
+                          .name = cpu && *host.cpu ? host.cpu : c->device.name,
+                          .position = c->device.index,
+                          .simulated = c->device.simulated};
+    return jl_store_device(s->store, s->host, &d, &c->device_id, err);
+}
+
+/* Where the kernel's module does not tell its version, a container for one, the board's meter may.
+ */
+static int drivers_from_meters(jl_study_state *s, jl_error *err)
+{
+    int rc = 0;
+    for (size_t i = 0; i < s->plan.configuration_count && !rc; i++) {
+        jl_plan_configuration *c = &s->plan.configurations[i];
+        int gpu = c->absent || *c->driver || !*c->device.uuid
+                      ? -1
+                      : jl_meter_set_gpu(s->meters, c->device.uuid);
+        if (gpu < 0) continue;
+        snprintf(c->driver, sizeof c->driver, "%s",
+                 jl_meter_set_domain(s->meters, (size_t)gpu)->driver);
+        if (*c->driver) rc = store_device(s, c, err);
+    }
+    return rc;
+}
+
 static int find_study(jl_study_state *s, jl_error *err)
 {
     char uid[33] = "";
@@ -94,22 +131,9 @@ static int store_configuration(jl_study_state *s, jl_plan_configuration *c, jl_e
 {
     int rc = jl_store_configuration(s->store, c->text, &c->id, err);
     if (rc || c->absent) return rc;
-    jl_host host;
-    jl_host_describe(&host);
-    char uid[128];
-    if (*c->device.uuid)
-        snprintf(uid, sizeof uid, "%s", c->device.uuid);
-    else
-        snprintf(uid, sizeof uid, "%s-%s-%d", host.uid, c->device.provider, c->device.index);
-    bool cpu = !strcmp(c->device.provider, "cpu") && !c->device.simulated;
-    if (!cpu && !c->device.simulated) jl_host_gpu_driver(NULL, c->driver, sizeof c->driver);
-    jl_device_record d = {.uid = uid,
-                          .kind = c->device.provider,
-                          .driver = *c->driver ? c->driver : NULL,
-                          .name = cpu && *host.cpu ? host.cpu : c->device.name,
-                          .position = c->device.index,
-                          .simulated = c->device.simulated};
-    return jl_store_device(s->store, s->host, &d, &c->device_id, err);
+    if (*c->device.uuid && !c->device.simulated)
+        jl_host_gpu_driver(NULL, c->driver, sizeof c->driver);
+    return store_device(s, c, err);
 }
 
 static int store_plan(jl_study_state *s, jl_error *err)
@@ -210,6 +234,7 @@ int jl_study_set_up(jl_study_state *s, jl_error *err)
     if (!rc && !s->spec->no_check)
         rc = jl_reference_make(&s->plan, s->scratch.s, &s->ring, s->events, s->interrupted, err);
     if (!rc) rc = open_meters(s, err);
+    if (!rc) rc = drivers_from_meters(s, err);
     s->result->cells = s->plan.cell_count;
     return rc;
 }

@@ -68,6 +68,11 @@ pairs,resnet18,1,1,a processor,cpu-0,energy_j_per_item,ort-cpu/fp32+threads=1,or
 pairs,mobilenet_v2,1,1,a processor,cpu-0,energy_j_per_item,ort-cpu/fp32+threads=1,ort-cpu/fp32
 
 section,device,base,new,fact,base_value,new_value,cells
+
+section,fact,value,missing_because,devices
+measured_on,processor,,not noted when this was measured,
+measured_on,frequency governor,,not noted when this was measured,
+measured_on,kernel,,not noted when this was measured,
 $ jouleline report --db small.db -s pairs -o json | grep -E 'ratio|"p_|level' | head -5
       "ratio": 1.48573887,
       "level": 0.951171875,
@@ -286,7 +291,7 @@ Findings
 
 Nothing was shown: no tested difference in complete rounds.
 $ jouleline report --db empty.db -s pairs,families,devices,audit,roofline,energy,paradox,int8 -o csv | tr -d '\r' | grep -c .
-8
+9
 $ jouleline compare --base empty.db --new small.db
 ! jouleline compare: empty.db and small.db have no cell in common (model, configuration, batch)
 ? 4

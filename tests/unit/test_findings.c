@@ -1,6 +1,7 @@
 /* The statements of a published study, encoded as a table, come out as sentences; changing an
  * input changes its sentence. */
 #include "jouleline/findings.h"
+#include "jouleline/portability.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -262,14 +263,20 @@ static void few_rounds_missing_values_and_no_energy_are_survived(void **state)
 static void what_was_not_equal_is_cautioned(void **state)
 {
     (void)state;
-    static const jl_study_fact pytorch[] = {{"tf32", "off"}, {"threads", "1"}},
-                               ort[] = {{"tf32", "on"}, {"threads", "1"}, {"layout", "NHWC"}};
+    static const jl_study_fact pytorch[] = {{"tf32", "off", NULL},
+                                            {"threads", "1", NULL},
+                                            {"version", "2.11.0", NULL}},
+                               ort[] = {{"tf32", "on", NULL},
+                                        {"threads", "1", NULL},
+                                        {"layout", "NHWC", NULL},
+                                        {"version", "1.31.1", NULL},
+                                        {"nodes_elsewhere", "0", NULL}};
     ref_inputs in = ref_published();
     ref_make(&study, &in);
     for (size_t i = 0; i < study.t.cell_count; i++) {
         bool is_ort = study.cells[i].configuration == ORT32;
         study.cells[i].facts = is_ort ? ort : pytorch;
-        study.cells[i].fact_count = is_ort ? 3 : 2;
+        study.cells[i].fact_count = is_ort ? 5 : 3;
     }
     jl_findings f;
     assert_int_equal(jl_find(&study.t, NULL, &f, NULL), 0);
@@ -284,6 +291,34 @@ static void what_was_not_equal_is_cautioned(void **state)
         }
     assert_true(seen);
     jl_findings_free(&f);
+}
+
+static void hosts_are_held_against_each_other_where_devices_differ(void **state)
+{
+    (void)state;
+    static const jl_study_fact one[] = {{"governor", "performance", NULL}},
+                               two[] = {{"governor", NULL, "a virtual machine"}};
+    static const jl_study_fact link[] = {{"pcie", "gen 4 x16", NULL}},
+                               slower[] = {{"pcie", "gen 3 x16", NULL}};
+    jl_study_device devices[] = {{.name = "A", .facts = one, .fact_count = 1},
+                                 {.name = "B", .facts = two, .fact_count = 1}};
+    jl_study_configuration ort = {.name = "ort-cuda/fp32", .runtime = "ort"};
+    jl_study_cell a = {.facts = link, .fact_count = 1}, b = a;
+    jl_study_table t = {.devices = devices, .device_count = 2, .configurations = &ort};
+    jl_audit same = jl_audit_begin(&t, &a, &t, &b);
+    const char *name, *x, *y;
+    assert_false(jl_audit_next(&same, &name, &x, &y));
+    b.device = 1;
+    b.facts = slower;
+    jl_audit audit = jl_audit_begin(&t, &a, &t, &b);
+    assert_true(jl_audit_next(&audit, &name, &x, &y));
+    assert_string_equal(name, "pcie");
+    assert_string_equal(y, "gen 3 x16");
+    assert_true(jl_audit_next(&audit, &name, &x, &y));
+    assert_string_equal(name, "governor");
+    assert_string_equal(x, "performance");
+    assert_null(y);
+    assert_false(jl_audit_next(&audit, &name, &x, &y));
 }
 
 static void simulation_and_models_are_labelled(void **state)
@@ -314,6 +349,7 @@ int main(void)
         cmocka_unit_test(nothing_is_said_without_evidence),
         cmocka_unit_test(few_rounds_missing_values_and_no_energy_are_survived),
         cmocka_unit_test(what_was_not_equal_is_cautioned),
+        cmocka_unit_test(hosts_are_held_against_each_other_where_devices_differ),
         cmocka_unit_test(simulation_and_models_are_labelled),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -21,7 +21,7 @@
 static const char *const knobs[] = {
     "FAKE_NVML_GPUS",         "FAKE_NVML_NO_COUNTER", "FAKE_NVML_NO_POWER", "FAKE_NVML_MIG",
     "FAKE_NVML_ARCH",         "FAKE_NVML_INIT",       "FAKE_NVML_REASONS",  "FAKE_NVML_FAIL",
-    "FAKE_NVML_FAIL_AFTER_S", "FAKE_NVML_TICK_S",     "FAKE_NVML_CALL_S"};
+    "FAKE_NVML_FAIL_AFTER_S", "FAKE_NVML_TICK_S",     "FAKE_NVML_CALL_S",   "FAKE_NVML_LINK"};
 
 static int clean(void **state)
 {
@@ -56,7 +56,13 @@ static void a_board_tells_energy_power_and_state(void **state)
     assert_int_equal(r.valid, JL_READ_ALL);
     assert_int_equal(r.throttle, JL_THROTTLE_POWER_CAP | JL_THROTTLE_SW_THERMAL);
     assert_true(r.temperature_c == 50 && r.sm_clock_mhz == 1980 && r.power_limit_w == 700);
+    assert_true(r.link_generation == 4 && r.link_width == 16);
+    assert_true(r.link_most_generation == 5 && r.link_most_width == 16);
+    assert_string_equal(d->driver, "000.00.fake");
     assert_true(r.t_after_ns - r.t_before_ns >= 900000);
+    setenv("FAKE_NVML_LINK", "0", 1);
+    assert_int_equal(jl_meter_set_read(set, 0, JL_READ_ALL, &r, &err), 0);
+    assert_int_equal(r.valid, JL_READ_ALL & ~JL_READ_LINK);
     jl_meter_set_close(set);
 }
 

@@ -312,6 +312,57 @@ static void test_a_study_as_arrays(void **state)
     jl_store_close(s);
 }
 
+static const jl_study_fact *fact_of(const jl_study_fact *facts, size_t count, const char *name)
+{
+    for (size_t i = 0; i < count; i++)
+        if (!strcmp(facts[i].name, name)) return &facts[i];
+    fail_msg("there is no fact %s", name);
+    return NULL;
+}
+
+static void test_facts_of_hosts_and_runs(void **state)
+{
+    place *p = *state;
+    jl_error err = {0};
+    jl_store *s;
+    jl_study_data *d;
+    ok(jl_store_open(p->a, JL_STORE_WRITE, &s, &err), &err);
+    filled f = fill(s, "host-1", "study-1");
+    put(s, &f, 1); /* a round without conditions, as older versions wrote them */
+    ok(jl_store_load(s, NULL, &d, &err), &err);
+    const jl_study_device *device = &jl_study_data_table(d)->devices[0];
+    const jl_study_fact *g = fact_of(device->facts, device->fact_count, "governor");
+    assert_null(g->value);
+    assert_non_null(strstr(g->missing, "not noted"));
+    assert_string_equal(fact_of(device->facts, device->fact_count, "kernel")->value, "6.1");
+    jl_study_data_free(d);
+    static const char *const conditions[] = {
+        "{\"governor\":\"powersave\",\"kernel\":\"6.2\",\"cpu\":\"A\"}",
+        "{\"governor\":\"performance\",\"kernel\":\"6.2\",\"cpu\":\"A\"}",
+        "{\"governor_missing\":\"it is a virtual machine\",\"kernel\":\"6.2\"}"};
+    for (int i = 0; i < 3; i++)
+        ok(jl_store_round_begin(s, f.study, 2 + i, 1, 8, conditions[i], &f.round, &err), &err);
+    jl_run_record r = jl_run_record_empty();
+    r.round = f.round;
+    r.cell = f.cell;
+    r.device = f.device;
+    r.latency_ns = 1000;
+    r.facts = "{\"pcie\":\"gen 4 x16\",\"driver_missing\":\"nobody tells\"}";
+    ok(jl_store_run(s, &r, NULL, &err), &err);
+    ok(jl_store_load(s, NULL, &d, &err), &err);
+    device = &jl_study_data_table(d)->devices[0];
+    g = fact_of(device->facts, device->fact_count, "governor");
+    assert_string_equal(g->value, "powersave, performance");
+    assert_string_equal(g->missing, "it is a virtual machine");
+    assert_string_equal(fact_of(device->facts, device->fact_count, "kernel")->value, "6.2");
+    const jl_study_cell *c = &jl_study_data_table(d)->cells[0];
+    assert_string_equal(fact_of(c->facts, c->fact_count, "pcie")->value, "gen 4 x16");
+    assert_null(fact_of(c->facts, c->fact_count, "driver")->value);
+    assert_string_equal(fact_of(c->facts, c->fact_count, "driver")->missing, "nobody tells");
+    jl_study_data_free(d);
+    jl_store_close(s);
+}
+
 static void expect_refused(const char *path, jl_store_mode mode, int code, const char *words)
 {
     jl_error err = {0};
@@ -398,6 +449,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_merging_twice_changes_nothing, make_place,
                                         remove_place),
         cmocka_unit_test_setup_teardown(test_a_study_as_arrays, make_place, remove_place),
+        cmocka_unit_test_setup_teardown(test_facts_of_hosts_and_runs, make_place, remove_place),
         cmocka_unit_test_setup_teardown(test_files_that_are_refused, make_place, remove_place),
         cmocka_unit_test_setup_teardown(test_a_killed_writer_loses_no_finished_run, make_place,
                                         remove_place),

@@ -343,6 +343,36 @@ static void test_gpu_driver(void **state)
     assert_int_equal(system(command), 0);
 }
 
+static json_t *conditions_of(const char *root)
+{
+    char *text = jl_host_conditions(root);
+    json_t *j = json_loads(text, 0, NULL);
+    free(text);
+    assert_non_null(j);
+    return j;
+}
+
+static void test_conditions(void **state)
+{
+    files *f = *state;
+    char command[1024];
+    JL_JSON *bare = conditions_of(f->folder);
+    assert_null(json_object_get(bare, "governor"));
+    assert_non_null(strstr(jl_json_text(bare, "governor_missing", ""), "virtual machines"));
+    assert_true(*jl_json_text(bare, "kernel", "") && *jl_json_text(bare, "cpu", ""));
+    snprintf(command, sizeof command,
+             "cd %s && for i in 0 1 3; do mkdir -p sys/devices/system/cpu/cpu$i/cpufreq && "
+             "echo powersave > sys/devices/system/cpu/cpu$i/cpufreq/scaling_governor; done && "
+             "echo performance > sys/devices/system/cpu/cpu3/cpufreq/scaling_governor",
+             f->folder);
+    assert_int_equal(system(command), 0);
+    JL_JSON *mixed = conditions_of(f->folder);
+    assert_string_equal(jl_json_text(mixed, "governor", ""), "powersave, performance");
+    assert_null(json_object_get(mixed, "governor_missing"));
+    snprintf(command, sizeof command, "rm -r %s/sys", f->folder);
+    assert_int_equal(system(command), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -351,6 +381,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_agreement, make_files, remove_files),
         cmocka_unit_test_setup_teardown(test_new_nan_and_old_nan, make_files, remove_files),
         cmocka_unit_test_setup_teardown(test_gpu_driver, make_files, remove_files),
+        cmocka_unit_test_setup_teardown(test_conditions, make_files, remove_files),
         cmocka_unit_test(test_channel),
         cmocka_unit_test(test_loop),
         cmocka_unit_test(test_plan),

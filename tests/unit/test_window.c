@@ -238,12 +238,19 @@ static void slowdown_and_clock_changes_disturb_but_a_power_cap_does_not(void **s
         ticks[i].at.sm_clock_mhz = 1500 + 20 * (i % 7);
         ticks[i].at.temperature_c = 60 + i;
     }
+    ticks[12].at.valid |= JL_READ_LINK;
+    ticks[12].at.link_generation = 4;
+    ticks[12].at.link_most_width = 16;
     int64_t end = INT64_C(2500000000);
     jl_condition_of(ticks, TICKS, 0, end, &c);
     assert_false(c.disturbed);
     assert_true(c.power_capped && c.power_cap_share == 1);
     assert_true(c.temperature_c == 84);
     assert_true(isnan(c.power_limit_w));
+    assert_true(c.has_link && c.link_generation == 4 && c.link_most_width == 16);
+    jl_condition_of(ticks, 10, 0, end, &c);
+    assert_false(c.has_link);
+    jl_condition_of(ticks, TICKS, 0, end, &c);
     ticks[9].at.throttle |= JL_THROTTLE_HW_THERMAL;
     jl_condition_of(ticks, TICKS, 0, end, &c);
     assert_true(c.disturbed);
