@@ -15,7 +15,7 @@ typedef struct settings {
     int64_t rounds, retries, seed;
     int64_t min_time_ns, max_time_ns, warmup_ns, soak_ns, timeout_ns, idle_ns, stop_after_ns,
         settle_ns;
-    int io, start;
+    int io, start, probes;
     bool trust, no_check, resume, quiet, watch, dry_run;
     const char *name, *db, *python;
 } settings;
@@ -156,6 +156,15 @@ static const jl_option options[] = {
      .fallback = "auto",
      FIELD(start),
      .help = "start workers anew, or by fork from a parent that has loaded the libraries"},
+    {.name = "probes",
+     .kind = JL_OPT_CHOICE,
+     .argument = "WHEN",
+     .choices = "off|on|auto",
+     .fallback = "auto",
+     FIELD(probes),
+     .help = "measure, in the first three rounds, what the runtime reaches in arithmetic, memory "
+             "and dispatch: the report then says what binds each model; auto: with four models "
+             "or more"},
     {.name = "meter",
      .kind = JL_OPT_TEXTS,
      .argument = "NAME[:ARGS]",
@@ -251,6 +260,7 @@ static void fill_spec(const settings *s, jl_study_spec *spec)
         .no_check = s->no_check,
         .resume = s->resume,
         .start = (jl_start_method)s->start,
+        .probes = (jl_probes)s->probes,
         .min_time_ns = s->min_time_ns,
         .max_time_ns = s->max_time_ns,
         .warmup_ns = s->warmup_ns,

@@ -104,7 +104,7 @@ static int match_stores(const jl_compare_settings *s, jl_sides *sides, jl_error 
     sides->matches = calloc(a->cell_count + 1, sizeof *sides->matches);
     if (!sides->matches) return jl_fail(err, JL_ERR_MEMORY, "no memory for the comparison");
     for (uint32_t i = 0; i < a->cell_count; i++) {
-        uint32_t k = counterpart(a, &a->cells[i], b);
+        uint32_t k = jl_cell_is_probe(a, i) ? JL_NO_CELL : counterpart(a, &a->cells[i], b);
         if (k == JL_NO_CELL) continue;
         const char *why = difference(a, &a->cells[i], b, &b->cells[k]);
         if (why && !s->allow_different_host) {
@@ -233,7 +233,7 @@ static int match_configurations(const jl_compare_settings *s, jl_sides *sides, j
     for (uint32_t i = 0; i < t->cell_count && !rc; i++)
         for (uint32_t k = 0; k < t->cell_count; k++) {
             const jl_study_cell *a = &t->cells[i], *b = &t->cells[k];
-            if (a->model == b->model && a->batch == b->batch && a->in_flight == b->in_flight &&
+            if (a->model == b->model && !t->models[a->model].probe && a->batch == b->batch && a->in_flight == b->in_flight &&
                 !strcmp(t->configurations[a->configuration].name, base) &&
                 !strcmp(t->configurations[b->configuration].name, new_name))
                 sides->matches[sides->count++] = (jl_match){i, k};

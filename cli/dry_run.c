@@ -52,7 +52,7 @@ static int look(const jl_study_spec *spec, const jl_study_size *size, const char
     if (access(db, F_OK) != 0) return 0;
     int rc = jl_store_open(db, JL_STORE_READ, &s, err);
     if (rc) return rc;
-    size_t runs = size->configurations ? size->runs / size->configurations : 0;
+    size_t runs = size->configurations ? (size->runs + size->probe_runs) / size->configurations : 0;
     for (size_t i = 0; i < spec->configuration_count && !rc; i++)
         rc = add_configuration(jl_store_sqlite(s), spec->configurations[i], runs, e, err);
     jl_store_close(s);
@@ -118,6 +118,11 @@ int jl_print_dry_run(const jl_study_spec *spec, const jl_study_size *size, const
            " rounds\n",
            size->models, size->configurations, spec->batch_count, size->cells, size->runs,
            spec->rounds);
+    if (size->probe_runs)
+        printf("probes of the roofs (--probes): %zu cells, %zu runs in the first rounds, %.1f %% "
+               "more runs\n",
+               size->probe_cells, size->probe_runs,
+               100 * (double)size->probe_runs / (double)size->runs);
     printf("timed loops and warm-ups: %s to %s; start, load and check of every run come on top\n",
            least, most);
     print_earlier(&e, size, db);

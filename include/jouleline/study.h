@@ -17,6 +17,14 @@ typedef enum jl_start_method {
     JL_START_FORK,
 } jl_start_method;
 
+/* Probes are synthetic models that show the roofs of a runtime on a device, and make the energy
+ * model identifiable; they are in no comparison. */
+typedef enum jl_probes {
+    JL_PROBES_NO,
+    JL_PROBES_YES,
+    JL_PROBES_AUTO, /* with four models or more, which the energy model needs */
+} jl_probes;
+
 /* What is asked for. Pointers are borrowed for the length of a call. */
 typedef struct jl_study_spec {
     const char *name;
@@ -36,6 +44,7 @@ typedef struct jl_study_spec {
     bool no_check; /* no agreement with the FP32 reference */
     bool resume;
     jl_start_method start;
+    jl_probes probes;
     int64_t min_time_ns, max_time_ns, warmup_ns, soak_ns, timeout_ns, idle_ns;
     int64_t stop_after_ns; /* 0: no limit; no round is started that cannot end in time */
     int64_t settle_ns;     /* pause between runs */
@@ -53,8 +62,10 @@ typedef struct jl_study_events {
 
 /* What a specification comes to. */
 typedef struct jl_study_size {
-    size_t models, configurations, cells, runs;
-    int64_t least_ns, most_ns; /* of all timed loops (with warm-ups); start and load come on top */
+    size_t models, configurations, cells, runs; /* without probes */
+    size_t probe_cells, probe_runs;             /* 0: no probes */
+    int64_t least_ns, most_ns; /* of all timed loops (with warm-ups and probes); start and load
+                                  come on top */
 } jl_study_size;
 /* Checks the words without touching anything; the errors of jl_study_run. */
 int jl_study_check(const jl_study_spec *spec, jl_study_size *size, jl_error *err);
@@ -62,7 +73,7 @@ int jl_study_check(const jl_study_spec *spec, jl_study_size *size, jl_error *err
 typedef struct jl_study_result {
     char uid[33];
     size_t cells, rounds; /* rounds complete */
-    size_t runs, failed;  /* of this call; failed: outcome other than ok */
+    size_t runs, failed;  /* of this call; failed: outcome other than ok, probes not counted */
     bool stopped;         /* by stop_after or by the user, before the last round */
 } jl_study_result;
 

@@ -98,6 +98,13 @@ typedef struct jl_study_table {
     bool modelled_energy;                  /* joules come from a model, not a sensor */
 } jl_study_table;
 
+/* Probes are in no table, comparison or count of failures: roofs and the energy model alone take
+ * them. */
+static inline bool jl_cell_is_probe(const jl_study_table *t, size_t cell)
+{
+    return t->models[t->cells[cell].model].probe;
+}
+
 /* Checks indices, counts and pointers: JL_ERR_USAGE names the cell. Every function that takes a
  * table expects one that passed. */
 int jl_study_table_check(const jl_study_table *t, jl_error *err);

@@ -142,10 +142,10 @@ static int open_source(jl_model *m, const char *name, jl_error *err)
 {
     size_t n = strlen(name);
     bool file = strchr(name, '/') || (n > 5 && !strcmp(name + n - 5, ".onnx"));
-    int rc = file ? onnx_open(name, &m->file, err) : jl_zoo_find(name, &m->zoo_entry, err);
-    if (!rc && !file) rc = zoo_graph_open(name, NULL, &m->zoo, err);
+    int rc = file ? onnx_open(name, &m->file, err) : zoo_graph_open(name, NULL, &m->zoo, err);
     if (rc) return rc;
     m->onnx = file ? m->file->model : m->zoo->model;
+    m->zoo_entry = file ? NULL : m->zoo->about;
     m->name = file ? file_name(m->arena, name) : m->zoo_entry->name;
     m->producer =
         jl_arena_printf(m->arena, "%.*s%s%.*s", JL_FMT(m->onnx->producer_name),

@@ -183,7 +183,7 @@ static void put_notes(jl_sheet *s, const jl_study_data *d, const jl_summary *lat
     jl_note_origin(s, d);
     for (size_t i = 0; i < t->cell_count; i++) {
         const jl_study_cell *c = &t->cells[i];
-        if (c->outcome != JL_OUTCOME_OK && c->message)
+        if (c->outcome != JL_OUTCOME_OK && c->message && !jl_cell_is_probe(t, i))
             jl_sheet_note(s, "%s, batch %u, %s: %s: %s", t->models[c->model].name, c->batch,
                           t->configurations[c->configuration].name, jl_outcome_name(c->outcome),
                           c->message);
@@ -210,14 +210,15 @@ int jl_section_cells(jl_report *r, const jl_study_data *d, const jl_report_optio
     if (!rows || !summaries) return jl_fail(err, JL_ERR_MEMORY, "no memory for the cells");
     int rc = summarise(t, summaries, err);
     if (rc) return rc;
+    size_t count = 0;
     for (size_t i = 0; i < t->cell_count; i++)
-        rows[i] = (row){&t->cells[i], i};
-    qsort_r(rows, t->cell_count, sizeof *rows, by_words, (void *)(uintptr_t)t);
+        if (!jl_cell_is_probe(t, i)) rows[count++] = (row){&t->cells[i], i};
+    qsort_r(rows, count, sizeof *rows, by_words, (void *)(uintptr_t)t);
     size_t usual = 0; /* rounds of the cells that have most */
     for (size_t i = 0; i < t->cell_count && t->values[JL_LATENCY]; i++)
         if (summaries[i].n > usual) usual = summaries[i].n;
     jl_sheet *s = jl_report_sheet(r, "cells", NULL, columns, COLUMNS);
-    for (size_t i = 0; i < t->cell_count; i++) {
+    for (size_t i = 0; i < count; i++) {
         const jl_summary *m[JL_METRIC_COUNT];
         for (int k = 0; k < JL_METRIC_COUNT; k++)
             m[k] = t->values[k] ? &summaries[(size_t)k * t->cell_count + rows[i].at] : NULL;

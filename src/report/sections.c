@@ -41,9 +41,12 @@ static void look(jl_report *r, const jl_study_table *t)
     if (r->table == t) return;
     r->table = t;
     r->several_devices = r->several_in_flight = false;
-    for (size_t i = 1; i < t->cell_count; i++) {
-        r->several_devices |= t->cells[i].device != t->cells[0].device;
-        r->several_in_flight |= t->cells[i].in_flight != t->cells[0].in_flight;
+    const jl_study_cell *first = NULL;
+    for (size_t i = 0; i < t->cell_count; i++) {
+        if (jl_cell_is_probe(t, i)) continue;
+        if (!first) first = &t->cells[i];
+        r->several_devices |= t->cells[i].device != first->device;
+        r->several_in_flight |= t->cells[i].in_flight != first->in_flight;
     }
 }
 

@@ -247,7 +247,7 @@ CREATE TABLE agreement(
     PRIMARY KEY(run, output)
 ) STRICT, WITHOUT ROWID;
 
--- The run that stands for each round and cell, with names instead of numbers. The configuration is
+-- The run that stands for each round and cell of a model (probes: see `probe`), with names instead of numbers. The configuration is
 -- without @DEVICE, which the device says.
 CREATE VIEW result AS
 SELECT run.id AS run, study.name AS study, study.uid AS study_uid, round.number AS round,
@@ -273,7 +273,29 @@ JOIN boot ON boot.id = round.boot
 JOIN host ON host.id = boot.host
 LEFT JOIN device ON device.id = run.device
 LEFT JOIN energy ON energy.run = run.id AND energy.headline = 1
-WHERE run.counts = 1;
+WHERE run.counts = 1 AND model.kind <> 'probe';
+
+-- The runs of the probes, from which the roofs come: the highest flop_per_s, bytes_per_s and
+-- nodes_per_s of a device and configuration.
+CREATE VIEW probe AS
+SELECT run.id AS run, study.uid AS study_uid, round.number AS round, model.name AS probe,
+       replace(configuration.text, '@' || configuration.position, '') AS configuration,
+       device.name AS device, device.uid AS device_uid, run.outcome AS outcome,
+       run.message AS message, cell.flop AS flop, cell.moved_bytes AS moved_bytes,
+       cell.nodes AS nodes, run.latency_ns AS latency_ns,
+       1e9 * cell.flop / run.latency_ns AS flop_per_s,
+       1e9 * cell.moved_bytes / run.latency_ns AS bytes_per_s,
+       1e9 * cell.nodes / run.latency_ns AS nodes_per_s,
+       energy.gross_j_per_item AS energy_j_per_call, run.simulated AS simulated
+FROM run
+JOIN round ON round.id = run.round
+JOIN study ON study.id = round.study
+JOIN cell ON cell.id = run.cell
+JOIN model ON model.id = cell.model
+JOIN configuration ON configuration.id = cell.configuration
+LEFT JOIN device ON device.id = run.device
+LEFT JOIN energy ON energy.run = run.id AND energy.headline = 1
+WHERE run.counts = 1 AND model.kind = 'probe';
 
 -- Every attempt with the time that each stage took.
 CREATE VIEW stage_time AS
@@ -298,5 +320,5 @@ FROM run
 JOIN cell ON cell.id = run.cell
 JOIN model ON model.id = cell.model
 JOIN configuration ON configuration.id = cell.configuration
-WHERE run.counts = 1
+WHERE run.counts = 1 AND model.kind <> 'probe'
 GROUP BY cell.model, cell.configuration, run.outcome;

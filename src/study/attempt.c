@@ -9,7 +9,7 @@
 #include "study/reference.h"
 #include "study/state.h"
 
-enum { MOST_FAILURES = 2 };
+enum { MOST_FAILURES = 2, PROBE_CALLS = 16 };
 /* Others that keep this much of a processor busy disturb a run on the processors. */
 static const double FOREIGN_CPUS = 0.3;
 
@@ -139,8 +139,10 @@ static int measure(jl_study_state *s, const jl_plan_cell *c, trial *t, jl_error 
     int64_t batch = s->plan.models[c->model].batches[c->batch].batch;
     const char *output = jl_arena_printf(s->arena, "%s/outputs.safetensors", s->scratch.s);
     jl_bench_job job;
-    job_of(s, c, s->spec->no_check ? NULL : output, &job);
+    bool checked = !s->spec->no_check && !s->plan.models[c->model].probe;
+    job_of(s, c, checked ? output : NULL, &job);
     jl_bench_rules rules = s->rules;
+    if (s->plan.models[c->model].probe) rules.min_calls = PROBE_CALLS;
     rules.waking_ns = s->metering && !s->waking[c->configuration] ? s->spec->idle_ns : 0;
     int rc = jl_bench_run(&job, &rules, &s->ring, s->interrupted, b, err);
     if (rc) return rc;
@@ -152,7 +154,7 @@ static int measure(jl_study_state *s, const jl_plan_cell *c, trial *t, jl_error 
                    s->meters ? jl_meter_set_absent(s->meters) : "", t->energy, r);
     if (b->outcome != JL_OUTCOME_OK) return rc;
     r->disturbed = disturbance(s, c, b, t->disturbed, sizeof t->disturbed);
-    if (s->spec->no_check) return rc;
+    if (!checked) return rc;
     jl_reference_compare(&s->plan, c->model, c->batch, c->configuration, output, &t->agreement);
     r->agreement = t->agreement.records;
     r->agreement_count = t->agreement.count;
@@ -167,7 +169,7 @@ static int measure(jl_study_state *s, const jl_plan_cell *c, trial *t, jl_error 
 static void take_note(jl_study_state *s, jl_plan_cell *c, const jl_run_record *r)
 {
     s->result->runs++;
-    s->result->failed += r->outcome != JL_OUTCOME_OK;
+    s->result->failed += r->outcome != JL_OUTCOME_OK && !s->plan.models[c->model].probe;
     bool fruitless = r->outcome != JL_OUTCOME_OK && r->outcome != JL_OUTCOME_NUMERICAL;
     c->failures = fruitless ? c->failures + 1 : 0;
     if (fruitless && c->failures <= MOST_FAILURES) {

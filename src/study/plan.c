@@ -85,7 +85,7 @@ static int add_model(jl_plan *p, const char *word, jl_error *err)
 static int add_models(jl_plan *p, jl_error *err)
 {
     const jl_study_spec *s = p->spec;
-    p->models = jl_arena_array(p->arena, s->model_count + 1, sizeof *p->models);
+    p->models = jl_arena_array(p->arena, s->model_count + JL_PLAN_PROBES, sizeof *p->models);
     if (!p->models) return jl_fail(err, JL_ERR_MEMORY, "no memory for the models");
     for (size_t i = 0; i < s->model_count; i++) {
         bool more = is_part(s->models[i]);
@@ -103,6 +103,7 @@ static int add_models(jl_plan *p, jl_error *err)
         p->models[i].batches =
             jl_arena_array(p->arena, s->batch_count, sizeof *p->models[i].batches);
         if (!p->models[i].batches) return jl_fail(err, JL_ERR_MEMORY, "no memory for the batches");
+        p->models[i].batch_count = s->batch_count;
         for (size_t b = 0; b < s->batch_count; b++)
             p->models[i].batches[b].batch = s->batches[b];
     }
@@ -132,9 +133,9 @@ static int add_configuration(jl_plan *p, const char *word, jl_error *err)
 static int add_cells(jl_plan *p, jl_error *err)
 {
     const jl_study_spec *s = p->spec;
-    p->cells = jl_arena_array(
-        p->arena, p->model_count * p->configuration_count * s->batch_count * s->in_flight_count + 1,
-        sizeof *p->cells);
+    size_t cells = p->model_count * p->configuration_count * s->batch_count * s->in_flight_count;
+    p->cells = jl_arena_array(p->arena, cells + JL_PLAN_PROBES * p->configuration_count + 1,
+                              sizeof *p->cells);
     if (!p->cells) return jl_fail(err, JL_ERR_MEMORY, "no memory for the cells");
     for (size_t m = 0; m < p->model_count; m++)
         for (size_t c = 0; c < p->configuration_count; c++)
@@ -181,6 +182,7 @@ static const char *spec_json(const jl_plan *p)
         "min_time_s", (double)s->min_time_ns * 1e-9, "max_time_s", (double)s->max_time_ns * 1e-9,
         "warmup_s", (double)s->warmup_ns * 1e-9, "soak_s", (double)s->soak_ns * 1e-9, "idle_s",
         (double)s->idle_ns * 1e-9, "trust", s->trust);
+    if (p->probe_count) json_object_set_new(j, "probes", json_true());
     char *text = j ? json_dumps(j, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
     const char *kept = text ? jl_arena_strndup(p->arena, text, strlen(text)) : NULL;
     free(text);
@@ -215,6 +217,7 @@ int jl_plan_new(const jl_study_spec *spec, jl_arena *arena, jl_plan *p, jl_error
     for (size_t i = 0; !rc && i < spec->configuration_count; i++)
         rc = add_configuration(p, spec->configurations[i], err);
     if (!rc) rc = add_cells(p, err);
+    if (!rc) rc = jl_plan_add_probes(p, err);
     if (!rc && !(p->spec_json = spec_json(p)))
         rc = jl_fail(err, JL_ERR_FORMAT, "a name in the study is not valid UTF-8");
     return rc;

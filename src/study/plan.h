@@ -9,6 +9,8 @@
 #include "study/child.h"
 
 enum { JL_PLAN_PRECISIONS = JL_PRECISION_COUNT };
+/* Probes run in the first rounds only: a median of three is enough for a roof. */
+enum { JL_PLAN_PROBE_ROUNDS = 3, JL_PLAN_PROBES = 10 /* kinds and sizes, at most */ };
 
 /* What one call of a model at one batch costs by its graph; NAN where not known. */
 typedef struct jl_plan_cost {
@@ -25,7 +27,8 @@ typedef struct jl_plan_batch {
 
 typedef struct jl_plan_model {
     const char *name, *onnx, *torch; /* onnx: path, NULL for a zoo model until prepared */
-    bool zoo;
+    bool zoo;   /* made by the zoo: a classifier or a probe */
+    bool probe; /* in the first rounds, in no comparison, at a batch of its own */
     bool needs_onnx, needs_weights, needs_fp16, needs_bf16, needs_int8;
     const char *uid, *family, *weights, *fp16, *bf16, *int8; /* after preparation */
     const char *items_are;
@@ -33,6 +36,7 @@ typedef struct jl_plan_model {
     const char *fp16_reason, *bf16_reason, *int8_reason;
     int64_t bytes, parameters, opset;
     jl_plan_batch *batches; /* as the spec has them */
+    size_t batch_count;
     jl_id id;
 } jl_plan_model;
 
@@ -64,12 +68,18 @@ typedef struct jl_plan {
     jl_plan_model *models;
     jl_plan_configuration *configurations;
     jl_plan_cell *cells;
-    size_t model_count, configuration_count, cell_count;
+    size_t model_count, configuration_count, cell_count; /* probes are the last of each */
+    size_t probe_count, probe_cell_count;                /* among them */
     const char *spec_json; /* everything that makes it the same study */
 } jl_plan;
 
 /* Parses the words. JL_ERR_USAGE or JL_ERR_MISSING names the word at fault. */
 int jl_plan_new(const jl_study_spec *spec, jl_arena *arena, jl_plan *plan, jl_error *err);
+
+/* Appends the probes that fit each configuration and their cells, when the study wants them. */
+int jl_plan_add_probes(jl_plan *plan, jl_error *err);
+/* How many runs the probes add to `rounds` rounds from number `first` (counted from 1) on. */
+size_t jl_plan_probe_runs(const jl_plan *plan, size_t first, size_t rounds);
 
 /* Exports, converts and describes the models in helper children, makes the inputs (files in
  * `scratch`). A model that cannot be used keeps its reason and fails nothing. `interrupted` ends

@@ -119,8 +119,8 @@ static int word_specs(const jl_study_spec *spec, jl_arena *arena, jl_input_spec 
     return 0;
 }
 
-static int make_values(const jl_plan *p, const jl_model *model, int64_t batch, uint64_t seed,
-                       jl_inputs *inputs, jl_error *err)
+static int make_values(const jl_plan *p, const jl_plan_model *of, const jl_model *model,
+                       int64_t batch, uint64_t seed, jl_inputs *inputs, jl_error *err)
 {
     const jl_study_spec *spec = p->spec;
     jl_arena *arena = jl_arena_new();
@@ -135,6 +135,7 @@ static int make_values(const jl_plan *p, const jl_model *model, int64_t batch, u
                             .shape_count = spec->shape_count,
                             .fill_count = spec->fill_count,
                             .file_count = spec->input_count};
+    if (of->probe) words = (jl_input_words){0}; /* they are about the models */
     if (!rc) rc = jl_inputs_make(specs, count, &words, batch, seed, inputs, err);
     jl_arena_free(arena);
     return rc;
@@ -172,10 +173,9 @@ static void hash_inputs(const jl_inputs *inputs, char hex[33])
 static int make_inputs(const prepare_arg *a, const jl_model *model, size_t b, json_t *out,
                        json_t *notes, jl_inputs *inputs, jl_error *err)
 {
-    int rc =
-        make_values(a->plan, model, a->model->batches[b].batch, a->plan->spec->seed, inputs, err);
-    if (rc) return rc;
     int64_t batch = a->model->batches[b].batch;
+    int rc = make_values(a->plan, a->model, model, batch, a->plan->spec->seed, inputs, err);
+    if (rc) return rc;
     if (!inputs->batched && batch != 1)
         return jl_fail(err, JL_ERR_USAGE,
                        "no dimension of the inputs follows the batch of %" PRId64
@@ -197,6 +197,7 @@ enum { CALIBRATION_CALLS = 32, CALIBRATION_SEED = 0x43414C49 };
 
 typedef struct sampling {
     const jl_plan *plan;
+    const jl_plan_model *of;
     const jl_model *model;
     jl_inputs inputs;
 } sampling;
@@ -206,15 +207,29 @@ static int sample(void *ctx, size_t i, jl_tensor *tensors, jl_error *err)
     sampling *s = ctx;
     jl_inputs_free(&s->inputs);
     s->inputs = (jl_inputs){0};
-    int rc = make_values(s->plan, s->model, 1, CALIBRATION_SEED + i, &s->inputs, err);
+    int rc = make_values(s->plan, s->of, s->model, 1, CALIBRATION_SEED + i, &s->inputs, err);
     if (!rc) memcpy(tensors, s->inputs.tensors, s->inputs.count * sizeof *tensors);
     return rc;
 }
 
+/* A graph without weights has nothing to quantise: a probe of that kind runs as it is. */
+static bool has_weights(const jl_model *model)
+{
+    size_t n;
+    const jl_op_count *ops = jl_model_ops(model, &n);
+    for (size_t i = 0; i < n; i++)
+        if (!strcmp(ops[i].op, "MatMul")) return true;
+    return false;
+}
+
 static void quantize(const prepare_arg *a, json_t *out, const char *onnx, const jl_model *model)
 {
+    if (a->model->probe && !has_weights(model)) {
+        text_or(out, "int8", "%s", onnx);
+        return;
+    }
     bool reduce = !jl_cpu_has_vnni();
-    sampling s = {.plan = a->plan, .model = model};
+    sampling s = {.plan = a->plan, .of = a->model, .model = model};
     size_t inputs;
     jl_model_inputs(model, &inputs);
     const char *path = text_or(out, "int8", "%s/%s.int8%s.onnx", a->cache,
@@ -239,12 +254,13 @@ static const jl_dtype cost_types[JL_PLAN_PRECISIONS] = {
     [JL_PRECISION_INT8] = JL_INT8,
 };
 
-static int cost_of(const char *model_name, const jl_inputs *inputs, int64_t batch, jl_dtype type,
-                   json_t *to, jl_error *err)
+static int cost_of(const prepare_arg *a, const char *model_name, const jl_inputs *inputs,
+                   int64_t batch, jl_dtype type, json_t *to, jl_error *err)
 {
     jl_model *m;
     int rc = jl_model_open(model_name, &m, err);
     if (rc) return rc;
+    if (a->model->probe && type == JL_INT8 && !has_weights(m)) type = JL_UNDEFINED;
     for (size_t i = 0; !rc && i < inputs->count; i++) {
         const jl_tensor *t = &inputs->tensors[i];
         JL_CLEANUP(jl_buf_free) jl_buf words = {0};
@@ -256,7 +272,10 @@ static int cost_of(const char *model_name, const jl_inputs *inputs, int64_t batc
     jl_cost *c = NULL;
     if (!rc) rc = jl_cost_new(m, &(jl_cost_options){.batch = batch, .precision = type}, &c, err);
     if (!rc && c->n_unknown == 0) {
-        int64_t bytes = c->total.weight_bytes + c->total.fused_activation_bytes;
+        /* Probes are made so that nothing in them is fused. */
+        int64_t moved = a->model->probe ? c->total.activation_bytes
+                                        : c->total.fused_activation_bytes;
+        int64_t bytes = c->total.weight_bytes + moved;
         json_object_set_new(to, "parameters", json_integer(c->total.parameters));
         json_array_append_new(json_object_get(to, "cost"),
                               json_pack("[I, I, I]", (json_int_t)c->total.flop, (json_int_t)bytes,
@@ -272,11 +291,10 @@ static int cost_of(const char *model_name, const jl_inputs *inputs, int64_t batc
 static void add_costs(const prepare_arg *a, const char *model_name, const jl_inputs *inputs,
                       int64_t batch, json_t *to)
 {
-    (void)a;
     jl_error e = {0};
     json_object_set_new(to, "cost", json_array());
     for (size_t p = 0; p < JL_PLAN_PRECISIONS; p++)
-        if (cost_of(model_name, inputs, batch, cost_types[p], to, &e) &&
+        if (cost_of(a, model_name, inputs, batch, cost_types[p], to, &e) &&
             json_array_size(json_object_get(to, "cost")) <= p)
             json_array_append_new(json_object_get(to, "cost"), json_null());
 }
@@ -306,7 +324,7 @@ static int describe(const prepare_arg *a, json_t *out, jl_error *err)
     json_t *batches = json_array(), *notes = json_array();
     json_object_set_new(out, "batches", batches);
     json_object_set_new(out, "notes", notes);
-    for (size_t b = 0; !rc && b < a->plan->spec->batch_count; b++) {
+    for (size_t b = 0; !rc && b < m->batch_count; b++) {
         json_t *entry = json_object();
         json_array_append_new(batches, entry);
         jl_inputs inputs = {0};
@@ -377,7 +395,7 @@ static void take(jl_plan *p, const json_t *from, jl_plan_model *m, const jl_stud
     m->opset = jl_json_whole(from, "opset", JL_ABSENT);
     m->bytes = jl_json_whole(from, "bytes", JL_ABSENT);
     const json_t *batches = json_object_get(from, "batches"), *note;
-    for (size_t b = 0; b < p->spec->batch_count; b++)
+    for (size_t b = 0; b < m->batch_count; b++)
         take_batch(p, json_array_get(batches, b), m, &m->batches[b]);
     size_t i;
     json_array_foreach(json_object_get(from, "notes"), i, note)
@@ -390,10 +408,12 @@ static void take(jl_plan *p, const json_t *from, jl_plan_model *m, const jl_stud
 
 static void find_needs(const jl_plan *p, jl_plan_model *m)
 {
-    for (size_t i = 0; i < p->configuration_count; i++) {
-        const jl_configuration *c = &p->configurations[i].parsed;
-        if (!strcmp(c->runtime, "fake") || p->configurations[i].absent) continue;
-        if (!p->spec->no_check) m->needs_onnx = true; /* the reference */
+    for (size_t i = 0; i < p->cell_count; i++) {
+        const jl_plan_configuration *at = &p->configurations[p->cells[i].configuration];
+        const jl_configuration *c = &at->parsed;
+        if (&p->models[p->cells[i].model] != m || at->absent || !strcmp(c->runtime, "fake"))
+            continue;
+        if (!p->spec->no_check && !m->probe) m->needs_onnx = true; /* the reference */
         if (!strcmp(c->runtime, "pytorch")) {
             m->needs_weights = true;
             continue;

@@ -79,10 +79,10 @@ int jl_reference_make(jl_plan *p, const char *scratch, const jl_ring *ring,
     for (int simulated = 0; simulated < 2; simulated++) {
         if (!wanted(p, simulated)) continue;
         for (size_t m = 0; m < p->model_count; m++)
-            for (size_t b = 0; b < p->spec->batch_count; b++) {
+            for (size_t b = 0; b < p->models[m].batch_count; b++) {
                 jl_path path;
                 jl_error e = {0};
-                if (p->models[m].reason || p->models[m].batches[b].reason ||
+                if (p->models[m].probe || p->models[m].reason || p->models[m].batches[b].reason ||
                     (!simulated && !p->models[m].onnx) || path_of(p, m, b, simulated, &path) ||
                     access(path.s, R_OK) == 0)
                     continue;

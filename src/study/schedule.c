@@ -52,10 +52,11 @@ static int rest_asleep(jl_study_state *s, jl_error *err)
     return rc;
 }
 
-/* All cells that the round lacks, in its own random order. */
-static int run_round(jl_study_state *s, uint64_t seed, bool *complete, jl_error *err)
+/* All cells that the round lacks, in its own random order; probes are cells of the first rounds. */
+static int run_round(jl_study_state *s, uint64_t seed, bool with_probes, bool *complete,
+                     jl_error *err)
 {
-    size_t n = s->plan.cell_count;
+    size_t n = s->plan.cell_count - (with_probes ? 0 : s->plan.probe_cell_count);
     JL_OWNED size_t *order = calloc(n + 1, sizeof *order);
     if (!order) return jl_fail(err, JL_ERR_MEMORY, "no memory for a round");
     for (size_t i = 0; i < n; i++)
@@ -139,17 +140,21 @@ static int run_rounds(jl_study_state *s, jl_error *err)
     jl_round_record open;
     int64_t next;
     int rc = look_at_rounds(s, &complete, &open, &next, err);
-    s->runs_planned = (complete < target ? target - complete : 0) * s->plan.cell_count;
+    size_t lacking = complete < target ? target - complete : 0;
+    int64_t number = open.id ? open.number : next;
+    s->runs_planned = lacking * (s->plan.cell_count - s->plan.probe_cell_count) +
+                      jl_plan_probe_runs(&s->plan, (size_t)number, lacking);
     while (!rc && complete < target && !stop_asked(s) && (open.id || time_for_a_round(s))) {
         uint64_t seed = open.id ? open.seed : jl_mix64(s->spec->seed ^ (uint64_t)next << 32);
         JL_OWNED char *conditions = jl_host_conditions(NULL);
         s->round = open.id;
+        number = open.id ? open.number : next;
         if (!open.id)
             rc = jl_store_round_begin(s->store, s->id, next++, s->boot, seed, conditions, &s->round,
                                       err);
         open.id = 0;
         bool whole = false;
-        if (!rc) rc = run_round(s, seed, &whole, err);
+        if (!rc) rc = run_round(s, seed, number <= JL_PLAN_PROBE_ROUNDS, &whole, err);
         complete += whole;
     }
     s->result->rounds = complete;
@@ -186,12 +191,15 @@ int jl_study_check(const jl_study_spec *spec, jl_study_size *size, jl_error *err
     int rc = arena ? jl_plan_new(spec, arena, &p, err)
                    : jl_fail(err, JL_ERR_MEMORY, "no memory for a study");
     if (!rc) {
-        *size = (jl_study_size){.cells = p.cell_count,
-                                .models = p.model_count,
-                                .configurations = p.configuration_count};
-        size->runs = p.cell_count * (size_t)spec->rounds;
-        size->least_ns = (int64_t)size->runs * spec->min_time_ns;
-        size->most_ns = (int64_t)size->runs * (spec->max_time_ns + spec->warmup_ns + spec->soak_ns);
+        *size = (jl_study_size){.cells = p.cell_count - p.probe_cell_count,
+                                .models = p.model_count - p.probe_count,
+                                .configurations = p.configuration_count,
+                                .probe_cells = p.probe_cell_count};
+        size->runs = size->cells * (size_t)spec->rounds;
+        size->probe_runs = jl_plan_probe_runs(&p, 1, (size_t)spec->rounds);
+        int64_t runs = (int64_t)(size->runs + size->probe_runs);
+        size->least_ns = runs * spec->min_time_ns;
+        size->most_ns = runs * (spec->max_time_ns + spec->warmup_ns + spec->soak_ns);
     }
     jl_arena_free(arena);
     return rc;

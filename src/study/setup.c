@@ -146,7 +146,9 @@ static int store_plan(jl_study_state *s, jl_error *err)
         snprintf(uid, sizeof uid, "unread-%s", m->name);
         jl_model_record r = {.uid = m->uid ? m->uid : uid,
                              .name = m->name,
-                             .kind = m->zoo ? "zoo" : "file",
+                             .kind = m->probe ? "probe"
+                                     : m->zoo ? "zoo"
+                                              : "file",
                              .family = m->family,
                              .path = m->zoo    ? NULL
                                      : m->onnx ? m->onnx
@@ -235,7 +237,7 @@ int jl_study_set_up(jl_study_state *s, jl_error *err)
         rc = jl_reference_make(&s->plan, s->scratch.s, &s->ring, s->events, s->interrupted, err);
     if (!rc) rc = open_meters(s, err);
     if (!rc) rc = drivers_from_meters(s, err);
-    s->result->cells = s->plan.cell_count;
+    s->result->cells = s->plan.cell_count - s->plan.probe_cell_count;
     return rc;
 }
 

@@ -1,8 +1,10 @@
-"""Where a model comes from: a torchvision class with given weights, or a program of the user."""
+"""Where a model comes from: a torchvision class with given weights, a probe of a roof, or a
+program of the user."""
 import collections
 import contextlib
 import inspect
 import os
+import re
 import zipfile
 
 import torch
@@ -62,6 +64,43 @@ def zoo_model(name, weights_path, moves_on=False):
     except RuntimeError as error:
         raise Outcome("invalid", "%s: the weights do not fit %s of torchvision %s: %s"
                       % (weights_path, name, torchvision.__version__, error))
+    return model.eval(), None
+
+
+class Probe(torch.nn.Module):
+    """The graph that the zoo makes under a probe's name, operator by operator."""
+
+    def __init__(self, kind, rows, columns, passes):
+        super().__init__()
+        self.kind, self.passes = kind, passes
+        if kind in ("matmul", "stream"):
+            self.column = torch.nn.Parameter(torch.empty(rows, 1))
+        if kind == "matmul":
+            self.weight = torch.nn.Parameter(torch.empty(columns, columns))
+
+    def forward(self, y):
+        if self.kind in ("matmul", "stream"):
+            y = y + self.column
+        for _ in range(self.passes):
+            if self.kind == "matmul":
+                y = torch.matmul(y, self.weight)
+            elif self.kind == "stream":
+                y = torch.neg(y)
+            elif self.kind == "chain":
+                y = torch.softmax(y, -1)
+        return y if self.kind == "chain" else y.sum(-1)
+
+
+def probe(name, weights_path):
+    """A probe by its name, probe_KIND_ROWSxCOLUMNSxPASSES, with the weights of the file."""
+    parts = re.fullmatch(r"probe_(matmul|stream|read|chain)_(\d+)x(\d+)x(\d+)", name)
+    if parts is None:
+        raise Outcome("unsupported", "there is no probe %s" % name)
+    model = Probe(parts[1], *(int(n) for n in parts.groups()[1:]))
+    try:
+        model.load_state_dict(safetensors.read(weights_path), strict=True)
+    except RuntimeError as error:
+        raise Outcome("invalid", "%s: the weights do not fit %s: %s" % (weights_path, name, error))
     return model.eval(), None
 
 

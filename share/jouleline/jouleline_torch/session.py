@@ -139,8 +139,11 @@ class Session:
         if request["zoo"]:
             # A variant with a planted fault (NAME+fault) is the same class with other weights.
             name = request["model_name"].split("+")[0]
-            model, names = models.zoo_model(name, request["weights_path"],
-                                             moves_on=self.cuda)
+            if name.startswith("probe_"):
+                model, names = models.probe(name, request["weights_path"])
+            else:
+                model, names = models.zoo_model(name, request["weights_path"],
+                                                 moves_on=self.cuda)
         else:
             model, names = models.user_model(request["model_path"], request["trust"])
         dtype = DTYPES[self.configuration.precision]

@@ -49,7 +49,7 @@ int jl_zoo_export_safetensors(const char *name, const jl_zoo_options *options, c
     zoo_graph *z;
     int rc = zoo_graph_open(name, options, &z, err);
     if (rc) return rc;
-    jl_safetensor *list = calloc(z->n_params, sizeof *list);
+    jl_safetensor *list = calloc(z->n_params + 1, sizeof *list);
     if (!list) rc = jl_fail(err, JL_ERR_MEMORY, "%s: out of memory", name);
     for (size_t i = 0; !rc && i < z->n_params; i++) {
         const zoo_param *p = z->params[i];

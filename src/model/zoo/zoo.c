@@ -4,6 +4,7 @@
 #include <limits.h>
 #include <stdlib.h>
 
+#include "model/zoo/probe.h"
 #include "model/zoo/table.h"
 
 size_t jl_zoo_count(void)
@@ -65,9 +66,10 @@ static void *zeroed(zoo_builder *b, size_t n, size_t size)
     return p;
 }
 
-static void describe(zoo_builder *b, onnx_value_info *v, const char *name, int rank,
-                     const int64_t *dims)
+static void describe(zoo_builder *b, onnx_value_info *v, const zoo_port *port)
 {
+    int rank = port->rank;
+    const int64_t *dims = port->dims;
     onnx_type *type = zeroed(b, 1, sizeof *type);
     onnx_tensor_type *tensor = zeroed(b, 1, sizeof *tensor);
     onnx_shape *shape = zeroed(b, 1, sizeof *shape);
@@ -83,7 +85,7 @@ static void describe(zoo_builder *b, onnx_value_info *v, const char *name, int r
     shape->dims.n = (size_t)rank;
     *tensor = (onnx_tensor_type){.elem_type = JL_FLOAT, .shape = shape};
     type->tensor_type = tensor;
-    *v = (onnx_value_info){.name = jl_str_c(name), .type = type};
+    *v = (onnx_value_info){.name = jl_str_c(port->name), .type = type};
 }
 
 /* The IR version that came with an opset, so that old readers take the file. */
@@ -92,7 +94,8 @@ static int64_t ir_version(int opset)
     return opset <= 14 ? 7 : opset <= 18 ? 8 : opset <= 20 ? 9 : 10;
 }
 
-static onnx_model *wrap(zoo_builder *b, const jl_zoo_model *about, zoo_value logits)
+static onnx_model *wrap(zoo_builder *b, const char *name, const zoo_port *input,
+                        const zoo_port *output)
 {
     onnx_graph *g = b->graph;
     onnx_model *m = zeroed(b, 1, sizeof *m);
@@ -101,10 +104,10 @@ static onnx_model *wrap(zoo_builder *b, const jl_zoo_model *about, zoo_value log
     onnx_opset *opset = zeroed(b, 1, sizeof *opset);
     if (b->failed || !g->nodes.n) return NULL;
     g->inputs.n = g->outputs.n = 1;
-    describe(b, g->inputs.p, "input", 4, (int64_t[]){0, 3, about->image_px, about->image_px});
-    describe(b, g->outputs.p, "logits", 2, (int64_t[]){0, logits.c});
-    g->nodes.p[g->nodes.n - 1].outputs.p[0] = JL_STR("logits");
-    g->name = jl_str_c(about->name);
+    describe(b, g->inputs.p, input);
+    describe(b, g->outputs.p, output);
+    g->nodes.p[g->nodes.n - 1].outputs.p[0] = jl_str_c(output->name);
+    g->name = jl_str_c(name);
     *opset = (onnx_opset){.domain = JL_STR(""), .version = b->options.opset};
     *m = (onnx_model){.ir_version = ir_version(b->options.opset),
                       .producer_name = JL_STR("jouleline"),
@@ -131,27 +134,44 @@ static void drop_names(zoo_builder *b)
     jl_map_free(&b->initializer_names);
 }
 
-static int build(zoo_graph *z, const zoo_entry *entry, const jl_zoo_options *options, jl_error *err)
+/* The nodes of a classifier of the table. */
+static int build_classifier(zoo_builder *b, const zoo_entry *entry, zoo_port *input,
+                            zoo_port *output, jl_error *err)
+{
+    int64_t px = entry->model.image_px;
+    b->model = entry->weights_of;
+    b->committed = entry->committed;
+    b->committed_count = (size_t)(entry->committed_end - entry->committed);
+    zoo_value logits = entry->build(b, (zoo_value){JL_STR("input"), 3, px, px});
+    *input = (zoo_port){"input", 4, {0, 3, px, px}};
+    *output = (zoo_port){"logits", 2, {0, logits.c}};
+    if (b->options.plain || b->committed_used == b->committed_count) return 0;
+    return jl_fail(err, JL_ERR,
+                   "%s: the committed statistics hold %zu values, the model needs %zu: run "
+                   "tools/zoo_statistics.py",
+                   entry->model.name, b->committed_count, b->committed_used);
+}
+
+/* entry NULL: a probe. */
+static int build(zoo_graph *z, const char *name, const zoo_entry *entry,
+                 const jl_zoo_options *options, jl_error *err)
 {
     z->arena = jl_arena_new();
-    if (!z->arena) return jl_fail(err, JL_ERR_MEMORY, "%s: out of memory", entry->model.name);
+    if (!z->arena) return jl_fail(err, JL_ERR_MEMORY, "%s: out of memory", name);
+    const char *kept = jl_arena_strndup(z->arena, name, strlen(name));
+    jl_zoo_model *about = jl_arena_alloc(z->arena, sizeof *about);
     JL_CLEANUP(drop_names)
-    zoo_builder b = {.arena = z->arena,
-                     .model = entry->weights_of,
-                     .options = *options,
-                     .committed = entry->committed,
-                     .committed_count = (size_t)(entry->committed_end - entry->committed)};
+    zoo_builder b = {.arena = z->arena, .model = kept, .options = *options};
     b.graph = zeroed(&b, 1, sizeof *b.graph);
-    if (b.failed) return jl_fail(err, JL_ERR_MEMORY, "%s: out of memory", entry->model.name);
-    int64_t px = entry->model.image_px;
-    zoo_value logits = entry->build(&b, (zoo_value){JL_STR("input"), 3, px, px});
-    if (!options->plain && b.committed_used != b.committed_count)
-        return jl_fail(err, JL_ERR,
-                       "%s: the committed statistics hold %zu values, the model needs %zu: run "
-                       "tools/zoo_statistics.py",
-                       entry->model.name, b.committed_count, b.committed_used);
-    z->model = wrap(&b, &entry->model, logits);
-    if (b.failed) return jl_fail(err, JL_ERR_MEMORY, "%s: out of memory", entry->model.name);
+    if (!kept || !about || b.failed) return jl_fail(err, JL_ERR_MEMORY, "%s: out of memory", name);
+    *about = entry ? entry->model : (jl_zoo_model){.name = kept, .about = "a probe"};
+    zoo_port input, output;
+    int rc = entry ? build_classifier(&b, entry, &input, &output, err)
+                   : zoo_probe_build(&b, kept, &input, &output, err);
+    if (rc) return rc;
+    z->model = wrap(&b, kept, &input, &output);
+    if (b.failed) return jl_fail(err, JL_ERR_MEMORY, "%s: out of memory", name);
+    z->about = about;
     z->views = b.views;
     z->params = b.params;
     z->n_params = b.n_params;
@@ -239,16 +259,16 @@ static int take_all(zoo_graph *z, const char *name, const char *path, jl_error *
 int zoo_graph_open(const char *name, const jl_zoo_options *options, zoo_graph **graph,
                    jl_error *err)
 {
-    const zoo_entry *entry;
+    const zoo_entry *entry = NULL;
     jl_zoo_options defaults = jl_zoo_defaults();
     if (!options) options = &defaults;
     *graph = NULL;
-    int rc = find_entry(name, &entry, err);
+    int rc = zoo_is_probe(name) ? 0 : find_entry(name, &entry, err);
     if (!rc) rc = check_options(name, options, err);
     if (rc) return rc;
     zoo_graph *z = calloc(1, sizeof *z);
     if (!z) return jl_fail(err, JL_ERR_MEMORY, "%s: out of memory", name);
-    rc = build(z, entry, options, err);
+    rc = build(z, name, entry, options, err);
     if (!rc && options->weights_path) rc = take_all(z, name, options->weights_path, err);
     if (rc)
         zoo_graph_close(z);
