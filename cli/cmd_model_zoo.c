@@ -209,7 +209,9 @@ static int export(const jl_invocation *call)
     }
     for (size_t i = 0; i < call->arguments.count; i++) { /* a misspelt name stops before any work */
         const jl_zoo_model *model;
-        if (jl_zoo_find(call->arguments.items[i], &model, &err)) return jl_report_error(call, &err);
+        const char *name = call->arguments.items[i];
+        if (!jl_zoo_is_probe(name) && jl_zoo_find(name, &model, &err))
+            return jl_report_error(call, &err);
     }
     for (size_t i = 0; i < call->arguments.count; i++)
         if (export_one(call->arguments.items[i], s, call->arena, &err))
@@ -225,7 +227,9 @@ const jl_command jl_command_model_export = {
         "Writes models of the zoo. The weights are made while they are written, and are the same "
         "bytes on every machine.\n\n"
         "NAME+overflow variants hold a planted fault: a sum over the whole batch that passes the "
-        "range of half precision at large batches and is harmless in FP32.",
+        "range of half precision at large batches and is harmless in FP32.\n\n"
+        "Probes (probe_matmul, probe_stream, probe_read and probe_chain with _ROWSxCOLUMNSxPASSES) "
+        "are graphs of one kind of work, with which 'run --probes' measures roofs.",
     .options = export_options,
     .settings_size = sizeof(export_settings),
     .least_arguments = 1,

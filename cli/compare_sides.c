@@ -233,7 +233,8 @@ static int match_configurations(const jl_compare_settings *s, jl_sides *sides, j
     for (uint32_t i = 0; i < t->cell_count && !rc; i++)
         for (uint32_t k = 0; k < t->cell_count; k++) {
             const jl_study_cell *a = &t->cells[i], *b = &t->cells[k];
-            if (a->model == b->model && !t->models[a->model].probe && a->batch == b->batch && a->in_flight == b->in_flight &&
+            if (a->model == b->model && !t->models[a->model].probe && a->batch == b->batch &&
+                a->in_flight == b->in_flight &&
                 !strcmp(t->configurations[a->configuration].name, base) &&
                 !strcmp(t->configurations[b->configuration].name, new_name))
                 sides->matches[sides->count++] = (jl_match){i, k};

@@ -56,6 +56,12 @@ const jl_zoo_model *jl_zoo_at(size_t i);
 /* JL_ERR_MISSING with the nearest name when there is no such model. */
 int jl_zoo_find(const char *name, const jl_zoo_model **model, jl_error *err);
 
+/* Beside its models the zoo makes probes, graphs of one kind of work in a known amount, under names
+ * like probe_matmul_1024x1024x1 (see src/model/zoo/probe.h). jl_zoo_find and jl_zoo_at leave them
+ * out; jl_zoo_export, jl_zoo_export_safetensors and jl_model_open take their names. Whether this
+ * is such a name, rightly written or not. */
+bool jl_zoo_is_probe(const char *name);
+
 /* Learnable parameters (torchvision's count), and elements of batch norm statistics beside them. */
 int jl_zoo_parameters(const char *name, int64_t *learnable, int64_t *statistics, jl_error *err);
 

@@ -27,7 +27,7 @@ typedef struct jl_plan_batch {
 
 typedef struct jl_plan_model {
     const char *name, *onnx, *torch; /* onnx: path, NULL for a zoo model until prepared */
-    bool zoo;   /* made by the zoo: a classifier or a probe */
+    bool zoo;                        /* made by the zoo: a classifier or a probe */
     bool probe; /* in the first rounds, in no comparison, at a batch of its own */
     bool needs_onnx, needs_weights, needs_fp16, needs_bf16, needs_int8;
     const char *uid, *family, *weights, *fp16, *bf16, *int8; /* after preparation */

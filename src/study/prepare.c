@@ -273,8 +273,8 @@ static int cost_of(const prepare_arg *a, const char *model_name, const jl_inputs
     if (!rc) rc = jl_cost_new(m, &(jl_cost_options){.batch = batch, .precision = type}, &c, err);
     if (!rc && c->n_unknown == 0) {
         /* Probes are made so that nothing in them is fused. */
-        int64_t moved = a->model->probe ? c->total.activation_bytes
-                                        : c->total.fused_activation_bytes;
+        int64_t moved =
+            a->model->probe ? c->total.activation_bytes : c->total.fused_activation_bytes;
         int64_t bytes = c->total.weight_bytes + moved;
         json_object_set_new(to, "parameters", json_integer(c->total.parameters));
         json_array_append_new(json_object_get(to, "cost"),

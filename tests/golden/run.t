@@ -17,7 +17,8 @@ $ jouleline run studies/none.yaml 2>&1 | head -1
 jouleline run: cannot open the study file studies/none.yaml: No such file or directory
 $ jouleline run $SOURCE/studies/energy-paradox.yaml --dry-run
 15 models x 4 configurations x 3 batches: 180 cells, 1800 runs in 10 rounds
-timed loops and warm-ups: 30 min 0 s to 2 h 0 min; start, load and check of every run come on top
+probes of the roofs (--probes): 16 cells, 48 runs in the first rounds, 2.7 % more runs
+timed loops and warm-ups: 30 min 48 s to 2 h 3 min; start, load and check of every run come on top
 time by stage and device memory: jouleline.db has no earlier run of these configurations
 6 comparisons of one model and batch: Bonferroni with the exact signed-rank test needs 8 rounds
 270 comparisons of the whole study: Bonferroni with the exact signed-rank test needs 14 rounds, more than these

@@ -1,5 +1,6 @@
 """The zoo against torchvision: with the same weights, the outputs of the exported files in ONNX
-Runtime equal those of torchvision's classes within 1e-4 of the largest logit, batch 1 and 5.
+Runtime equal those of torchvision's classes within 1e-4 of the largest logit, batch 1 and 5; those
+of probes equal the module that the Python worker makes.
 
 usage: zoo.py JOULELINE SYSTEM_PYTHON [MODEL...]
 
@@ -32,6 +33,9 @@ VARIANTS = {
     "swin_t": [OLD, NEW, "--opset 18 --decompose"],
     "convnext_tiny": [OLD, NEW],
 }
+# Probes, small, and the rows of their input.
+PROBES = {"probe_matmul_24x16x3": 1, "probe_stream_8x16x4": 1, "probe_read_8x16x1": 8,
+          "probe_chain_2x16x5": 2}
 
 
 def run_onnx(path, x):
@@ -104,6 +108,13 @@ def main():
                 wrong, worst = check(export, options, file, x, expected, elements)
                 failures += bool(wrong)
                 report(f"{name} {options}".rstrip(), worst, wrong)
+        for name, rows in {} if args.models else PROBES.items():
+            export = [args.jouleline, "model", "export", name]
+            subprocess.run(export + ["-f", "safetensors", "-o", weights], check=True)
+            x = np.random.default_rng(7).standard_normal((5, rows, 16), np.float32)
+            wrong, worst = check(export, "--opset 17", file, x, torch.run(name, weights, x), None)
+            failures += bool(wrong)
+            report(name, worst, wrong)
         # Weights that torchvision made, through the tool that takes them to jouleline.
         name, x = "mobilenet_v2", np.random.default_rng(6).standard_normal((5, 3, 224, 224), np.float32)
         subprocess.run([args.python, str(HERE.parents[1] / "tools/torchvision_to_safetensors.py"), name, weights],

@@ -1,5 +1,5 @@
 """torchvision's half of zoo.py: for each line MODEL WEIGHTS INPUTS OUTPUTS of the standard input,
-loads the weights strictly, saves the logits, prints the model."""
+loads the weights strictly, saves the outputs, prints the model."""
 import os
 import sys
 
@@ -11,7 +11,8 @@ from jouleline_torch import models  # noqa: E402
 
 for line in sys.stdin:
     name, weights, inputs, outputs = line.split()
-    model, _ = models.zoo_model(name, weights)
+    make = models.probe if name.startswith("probe_") else models.zoo_model
+    model, _ = make(name, weights)
     with torch.no_grad():
         np.save(outputs, model(torch.from_numpy(np.load(inputs))).numpy())
     print(name, flush=True)

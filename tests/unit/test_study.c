@@ -303,6 +303,62 @@ static void test_plan(void **state)
     jl_arena_free(arena);
 }
 
+static void count_probes(const char *const *models, size_t model_count, jl_probes wish,
+                         const char *configuration, size_t cells)
+{
+    jl_error err = {0};
+    jl_arena *arena = jl_arena_new();
+    static const int64_t batches[] = {1, 8}, two[] = {2};
+    jl_study_spec spec = {.name = "test",
+                          .models = models,
+                          .model_count = model_count,
+                          .configurations = &configuration,
+                          .configuration_count = 1,
+                          .batches = batches,
+                          .batch_count = 2,
+                          .in_flight = two,
+                          .in_flight_count = 1,
+                          .rounds = 10,
+                          .probes = wish,
+                          .min_time_ns = 1,
+                          .max_time_ns = 2};
+    jl_plan p;
+    ok(jl_plan_new(&spec, arena, &p, &err), &err);
+    assert_int_equal(p.probe_cell_count, cells);
+    assert_int_equal(p.probe_count, cells);
+    assert_int_equal(p.model_count, model_count + cells);
+    assert_int_equal(p.cell_count, 2 * model_count + cells);
+    assert_int_equal(!!strstr(p.spec_json, "probes"), cells > 0);
+    for (size_t i = 2 * model_count; i < p.cell_count; i++) {
+        const jl_plan_model *m = &p.models[p.cells[i].model];
+        assert_true(m->probe && m->batch_count == 1 && m->batches[0].batch == 1);
+        assert_int_equal(p.cells[i].in_flight, 1);
+    }
+    assert_int_equal(jl_plan_probe_runs(&p, 1, 10), 3 * cells);
+    assert_int_equal(jl_plan_probe_runs(&p, 1, 2), 2 * cells);
+    assert_int_equal(jl_plan_probe_runs(&p, 3, 8), cells);
+    assert_int_equal(jl_plan_probe_runs(&p, 4, 7), 0);
+    jl_study_size size;
+    ok(jl_study_check(&spec, &size, &err), &err);
+    assert_int_equal(size.cells, 2 * model_count);
+    assert_int_equal(size.models, model_count);
+    assert_int_equal(size.probe_runs, 3 * cells);
+    jl_arena_free(arena);
+}
+
+/* Four a configuration, in sizes for its device and precision; never counted with the models. */
+static void test_probes(void **state)
+{
+    (void)state;
+    const char *models[] = {"resnet18", "resnet50", "vgg16", "swin_t"};
+    count_probes(models, 1, JL_PROBES_NO, "ort-cpu/fp32", 0);
+    count_probes(models, 1, JL_PROBES_YES, "ort-cpu/fp32", 4);
+    count_probes(models, 3, JL_PROBES_AUTO, "ort-cpu/fp32", 0);
+    count_probes(models, 4, JL_PROBES_AUTO, "ort-cpu/int8", 4);
+    count_probes(models, 4, JL_PROBES_YES, "ort-cuda/fp16", 4);
+    count_probes(models, 1, JL_PROBES_YES, "fake-gpu/fp32", 4);
+}
+
 static void refuse(const char *model, const char *configuration, int code, const char *words)
 {
     jl_error err = {0};
@@ -385,6 +441,7 @@ int main(void)
         cmocka_unit_test(test_channel),
         cmocka_unit_test(test_loop),
         cmocka_unit_test(test_plan),
+        cmocka_unit_test(test_probes),
         cmocka_unit_test(test_plans_that_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -213,6 +213,50 @@ static void misfits_are_named(void **state)
     unlink(path);
 }
 
+static void probes_have_the_nodes_of_their_name(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        size_t nodes, initializers, params;
+    } expected[] = {{"probe_matmul_4x8x3", 5, 3, 2},
+                    {"probe_stream_4x8x2", 4, 2, 1},
+                    {"probe_read_4x8x1", 1, 1, 0},
+                    {"probe_chain_1x8x7", 7, 0, 0}};
+    jl_error err = {0};
+    for (size_t i = 0; i < sizeof expected / sizeof *expected; i++) {
+        zoo_graph *z;
+        assert_int_equal(zoo_graph_open(expected[i].name, NULL, &z, &err), 0);
+        assert_int_equal(z->model->graph->nodes.n, expected[i].nodes);
+        assert_int_equal(z->model->graph->initializers.n, expected[i].initializers);
+        assert_int_equal(z->n_params, expected[i].params);
+        assert_string_equal(z->about->name, expected[i].name);
+        zoo_graph_close(z);
+        const char *path = in_folder("probe");
+        assert_int_equal(jl_zoo_export_safetensors(expected[i].name, NULL, path, &err), 0);
+        unlink(path);
+    }
+    static const char *const wrong[] = {"probe_",
+                                        "probe_matmul",
+                                        "probe_matmul_4x8",
+                                        "probe_matmul_4x8x0",
+                                        "probe_matmul_0x8x1",
+                                        "probe_matmul_4x8x3x",
+                                        "probe_read_4x8x2",
+                                        "probe_sort_4x8x1",
+                                        "probe_matmul_16777216x16777216x1",
+                                        "probe_chain_1x16x5000",
+                                        "probe_chain_-1x16x5"};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        zoo_graph *z;
+        assert_int_equal(zoo_graph_open(wrong[i], NULL, &z, &err), JL_ERR_MISSING);
+        assert_null(z);
+        assert_non_null(strstr(err.msg, wrong[i]));
+    }
+    const jl_zoo_model *model;
+    assert_int_equal(jl_zoo_find("probe_matmul_4x8x3", &model, &err), JL_ERR_MISSING);
+}
+
 static int make_folder(void **state)
 {
     (void)state;
@@ -235,6 +279,7 @@ int main(void)
         cmocka_unit_test(wrong_words_are_named),
         cmocka_unit_test(given_weights_come_through),
         cmocka_unit_test(misfits_are_named),
+        cmocka_unit_test(probes_have_the_nodes_of_their_name),
     };
     return cmocka_run_group_tests(tests, make_folder, drop_folder);
 }

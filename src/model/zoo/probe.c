@@ -16,7 +16,7 @@ typedef struct probe {
     int64_t rows, columns, passes;
 } probe;
 
-bool zoo_is_probe(const char *name)
+bool jl_zoo_is_probe(const char *name)
 {
     return strncmp(name, PREFIX, sizeof PREFIX - 1) == 0;
 }

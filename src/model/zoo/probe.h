@@ -24,8 +24,6 @@ typedef struct zoo_port {
     int64_t dims[4];
 } zoo_port;
 
-/* Whether the name is that of a probe (rightly written or not). */
-bool zoo_is_probe(const char *name);
 /* Appends the nodes of the probe `name` and says what goes in and out. JL_ERR_MISSING for a name
  * that no probe has. */
 int zoo_probe_build(zoo_builder *b, const char *name, zoo_port *input, zoo_port *output,

@@ -263,7 +263,7 @@ int zoo_graph_open(const char *name, const jl_zoo_options *options, zoo_graph **
     jl_zoo_options defaults = jl_zoo_defaults();
     if (!options) options = &defaults;
     *graph = NULL;
-    int rc = zoo_is_probe(name) ? 0 : find_entry(name, &entry, err);
+    int rc = jl_zoo_is_probe(name) ? 0 : find_entry(name, &entry, err);
     if (!rc) rc = check_options(name, options, err);
     if (rc) return rc;
     zoo_graph *z = calloc(1, sizeof *z);
