@@ -94,6 +94,13 @@ Arg Node::arg(size_t input) const
     return arg_or_none(input);
 }
 
+Arg Node::where_it_is(size_t input) const
+{
+    if (!has(input)) cannot("input " + std::to_string(input) + " is left out");
+    const at::Tensor &constant = constants[node.inputs[input]];
+    return constant.defined() ? Arg(constant) : Arg(node.inputs[input]);
+}
+
 IntsArg Node::ints_arg(size_t input) const
 {
     if (!has(input)) return IntsArg();

@@ -114,6 +114,7 @@ struct Node {
     }
     Arg arg(size_t input) const;         // fails when it is left out
     Arg arg_or_none(size_t input) const; // present() is false then
+    Arg where_it_is(size_t input) const; // not moved: for those who read sizes alone
     IntsArg ints_arg(size_t input) const;
     // The attribute `name` where the operator has one, else the input (later opsets).
     IntsArg ints_attribute_or_input(const char *name, size_t input) const;

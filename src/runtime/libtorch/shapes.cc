@@ -258,9 +258,10 @@ Step tile(const Node &n)
 
 Step shape(const Node &n)
 {
-    return [x = n.arg(0), start = n.i("start", 0), end = n.i("end", INT64_MAX),
+    return [x = n.where_it_is(0), start = n.i("start", 0), end = n.i("end", INT64_MAX),
             out = n.out()](Machine &m) {
-        at::IntArrayRef sizes = x.get(m).sizes();
+        Tensor t = x.get(m);
+        at::IntArrayRef sizes = t.sizes();
         auto rank = static_cast<int64_t>(sizes.size());
         int64_t first = std::clamp<int64_t>(wrapped(start, rank), 0, rank);
         int64_t last =
@@ -273,7 +274,7 @@ Step shape(const Node &n)
 
 Step size(const Node &n)
 {
-    return [x = n.arg(0), out = n.out()](Machine &m) {
+    return [x = n.where_it_is(0), out = n.out()](Machine &m) {
         m.values[out] = at::scalar_tensor(x.get(m).numel(), at::TensorOptions().dtype(at::kLong));
     };
 }
