@@ -103,20 +103,25 @@ typedef struct jl_window {
     bool simulated, modelled;
     jl_energy_figure gross;
     jl_energy_figure net_sleeping, net_waking; /* valid only when that idle power was given */
-    double systematic_rel;     /* gain uncertainty of the sensor, not in the intervals */
-    double power_w;            /* mean power between the ticks used */
-    double items;              /* items between the ticks used, fractions included */
-    double energy_j;           /* joules between the ticks used */
-    int64_t first_ns, last_ns; /* the ticks used */
-    size_t ticks;              /* how many */
-    double tick_jitter_s;      /* how far ticks stray from regular; NAN when not estimated */
-    double all_items;          /* items of the whole window, first start to last end */
-    double all_energy_j;       /* gross.j * all_items: an extrapolation to the window's ends */
-    double check_rel;          /* a second estimate over the first, minus 1: the slope of energy
-                                  against items; NAN when there is none */
-    double power_check_rel;    /* the sensor's power readings against its counter, minus 1; NAN
-                                  when it offers only one of them */
-    bool unsettled;            /* the first tick's power stands out from the others by over 2 % */
+    double sensor_se_j; /* the part of gross.se_j that comes from the ticks' times and from
+                           the resolution; NAN when not told apart */
+    double drift_rel, drift_se_rel; /* change of power over the window by a straight line, relative
+                                       to the mean, and its standard error; NAN with few ticks */
+    double systematic_rel;          /* gain uncertainty of the sensor, not in the intervals */
+    double power_w;                 /* mean power between the ticks used */
+    double items;                   /* items between the ticks used, fractions included */
+    double energy_j;                /* joules between the ticks used */
+    int64_t first_ns, last_ns;      /* the ticks used */
+    size_t ticks;                   /* how many */
+    double tick_jitter_s;           /* how far ticks stray from regular; NAN when not estimated */
+    double all_items;               /* items of the whole window, first start to last end */
+    double all_energy_j;            /* gross.j * all_items: an extrapolation to the window's ends */
+    double check_rel;       /* a second estimate over the first, minus 1: the slope of energy
+                               against items; NAN when there is none */
+    double power_check_rel; /* the sensor's power readings against its counter, minus 1; NAN
+                               when it offers only one of them */
+    bool unsettled;         /* power changes by over 2 % in the window, beyond two standard
+                               errors, or the first tick's stands out so */
 } jl_window;
 
 /* Energy per item of the calls. `sleeping` and `waking` may be NULL. Never fails: what cannot be
@@ -144,8 +149,9 @@ typedef struct jl_span {
 void jl_span_estimate(const jl_meter_domain *domain, const jl_tick *ticks, size_t count,
                       int64_t from_ns, int64_t to_ns, const jl_idle *idle, jl_span *out);
 
-/* Power between the last ticks before now: for the settle rule. True when the powers of the last
- * two tick intervals after since_ns differ by at most `tolerance_rel` (0.02). */
+/* The settle rule, on the powers of the tick intervals that lie after since_ns: the last two differ
+ * by at most `tolerance_rel` (0.02), and the last and the third last by at most 1.5 times that,
+ * since two ticks of a slow approach agree long before it ends. */
 bool jl_ticks_settled(const jl_meter_domain *domain, const jl_tick *ticks, size_t count,
                       int64_t since_ns, double tolerance_rel);
 

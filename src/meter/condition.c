@@ -218,12 +218,13 @@ static double usual_gap_s(const jl_tick *ticks, size_t n)
     return count ? gap[count / 2] : 0;
 }
 
-bool jl_ticks_settled(const jl_meter_domain *domain, const jl_tick *ticks, size_t count,
-                      int64_t since_ns, double tolerance_rel)
+/* The last powers after since_ns, the newest first; fewer than `most` when there are no more. */
+static int last_powers(const jl_meter_domain *domain, const jl_tick *ticks, size_t count,
+                       int64_t since_ns, int most, double *p)
 {
-    double p[2], usual_s = usual_gap_s(ticks, count);
+    double usual_s = usual_gap_s(ticks, count);
     int have = 0;
-    for (size_t i = count; i-- > 0 && have < 2;) {
+    for (size_t i = count; i-- > 0 && have < most;) {
         const jl_tick *t = &ticks[i];
         if (t->lo_ns < since_ns) break;
         if (!domain->has_counter) {
@@ -232,11 +233,20 @@ bool jl_ticks_settled(const jl_meter_domain *domain, const jl_tick *ticks, size_
         }
         if (!i || ticks[i - 1].lo_ns < since_ns) break;
         const jl_tick *u = &ticks[i - 1];
-        if (!(t->at.valid & u->at.valid & JL_READ_ENERGY)) return false;
+        if (!(t->at.valid & u->at.valid & JL_READ_ENERGY)) break;
         double dt = 0.5e-9 * (double)(t->lo_ns + t->hi_ns - u->lo_ns - u->hi_ns);
         /* a bracket is coarse beside 2 % of a tick, and sensors tick more regularly than that */
         if (!jl_domain_is_fast(domain) && usual_s > 0) dt = usual_s * fmax(1, round(dt / usual_s));
         p[have++] = dt > 0 ? (t->at.energy_j - u->at.energy_j) / dt : NAN;
     }
-    return have == 2 && fabs(p[0] - p[1]) <= tolerance_rel * 0.5 * (p[0] + p[1]);
+    return have;
+}
+
+bool jl_ticks_settled(const jl_meter_domain *domain, const jl_tick *ticks, size_t count,
+                      int64_t since_ns, double tolerance_rel)
+{
+    double p[3];
+    if (last_powers(domain, ticks, count, since_ns, 3, p) < 3) return false;
+    return fabs(p[0] - p[1]) <= tolerance_rel * 0.5 * (p[0] + p[1]) &&
+           fabs(p[0] - p[2]) <= 1.5 * tolerance_rel * 0.5 * (p[0] + p[2]);
 }

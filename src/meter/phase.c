@@ -10,6 +10,8 @@ static const double MIN_JITTER_S = 1e-6;
 /* The prior of the jitter s is s^-(1 + PRIOR_POWER), chosen by simulation (bench_energy_virtual) so
  * that 95 % intervals hold for perfectly regular ticks as for ticks that stray by 10 ms. */
 static const double PRIOR_POWER = 1.3;
+/* Prior probability that a tick strays: that of one in thirty, about what an H200 shows. */
+static const double STRAY = 0.03;
 
 typedef struct problem {
     const jl_bracket *b;       /* the ticks that are used */
@@ -40,6 +42,13 @@ static double normal_between(double a, double b)
     return 0.5 * (erfc(-b * M_SQRT1_2) - erfc(-a * M_SQRT1_2));
 }
 
+/* Probability that tick i, due at m, strays and lies in its bracket. */
+static double stray_mass(const problem *p, size_t i, double m)
+{
+    double lo = fmax(p->b[i].lo_s, m), hi = fmin(p->b[i].hi_s, m + p->period_s);
+    return hi > lo ? STRAY * (hi - lo) / p->period_s : 1e-290;
+}
+
 static double log_likelihood(const problem *p, const line *l)
 {
     double s = exp(l->log_jitter), sum = -PRIOR_POWER * l->log_jitter;
@@ -47,8 +56,7 @@ static double log_likelihood(const problem *p, const line *l)
     for (size_t i = 0; i < p->n; i++) {
         double m = line_at(p, l, i);
         double q = normal_between((p->b[i].lo_s - m) / s, (p->b[i].hi_s - m) / s);
-        if (!(q > 1e-290)) return -INFINITY;
-        sum += log(q);
+        sum += log((1 - STRAY) * q + stray_mass(p, i, m));
     }
     return sum;
 }
@@ -106,33 +114,38 @@ static void number_ticks(problem *p)
     p->span = (double)p->index[p->n - 1];
 }
 
-/* Least squares through the middles, and a jitter wide enough for the likelihood to be positive. */
+/* The line through the middles that leaves the least sum of distances to all (it passes through
+ * two of them): ticks that stray do not move it. */
 static line start_line(const problem *p)
 {
-    double n = (double)p->n, sk = 0, st = 0, skk = 0, skt = 0, worst = 0;
-    for (size_t i = 0; i < p->n; i++) {
-        double k = (double)p->index[i], t = 0.5 * (p->b[i].lo_s + p->b[i].hi_s);
-        sk += k;
-        st += t;
-        skk += k * k;
-        skt += k * t;
-    }
-    double b = (n * skt - sk * st) / (n * skk - sk * sk), a = (st - b * sk) / n;
-    line l = {.begin_s = a, .end_s = a + b * p->span};
-    for (size_t i = 0; i < p->n; i++) {
-        double t = 0.5 * (p->b[i].lo_s + p->b[i].hi_s);
-        worst = fmax(worst, fabs(t - line_at(p, &l, i)));
-    }
-    l.log_jitter = log(fmin(fmax(0.5 * worst, 2 * MIN_JITTER_S), 0.29 * p->period_s));
-    return l;
+    line best = {0};
+    double least = INFINITY;
+    for (size_t i = 0; i + 1 < p->n; i++)
+        for (size_t j = i + 1; j < p->n; j++) {
+            double ti = 0.5 * (p->b[i].lo_s + p->b[i].hi_s);
+            double b = (0.5 * (p->b[j].lo_s + p->b[j].hi_s) - ti) /
+                       (double)(p->index[j] - p->index[i]),
+                   sum = 0;
+            line l = {.begin_s = ti - b * (double)p->index[i]};
+            l.end_s = l.begin_s + b * p->span;
+            for (size_t k = 0; k < p->n; k++)
+                sum += fabs(0.5 * (p->b[k].lo_s + p->b[k].hi_s) - line_at(p, &l, k));
+            if (sum >= least || b <= 0) continue;
+            least = sum;
+            best = l;
+        }
+    double usual_s = least / (double)p->n;
+    best.log_jitter = log(fmin(fmax(0.5 * usual_s, 2 * MIN_JITTER_S), 0.29 * p->period_s));
+    return best;
 }
 
 static void uniform_place(const jl_bracket *b, size_t n, size_t first, size_t last, double *at_s,
-                          double *sd_s, jl_phase *out)
+                          double *sd_s, double *stray, jl_phase *out)
 {
     for (size_t i = 0; i < n; i++) {
         at_s[i] = 0.5 * (b[i].lo_s + b[i].hi_s);
         sd_s[i] = (b[i].hi_s - b[i].lo_s) / sqrt(12);
+        stray[i] = 0;
     }
     double w1 = b[first].hi_s - b[first].lo_s, w2 = b[last].hi_s - b[last].lo_s;
     double x = fmax(w1, w2), y = fmin(w1, w2);
@@ -163,7 +176,7 @@ static bool move(const problem *p, jl_rng *r, int turn, double step, line *at, d
 }
 
 typedef struct sums {
-    double mean[JL_PHASE_MOST], square[JL_PHASE_MOST], jitter, span[DRAWS];
+    double mean[JL_PHASE_MOST], square[JL_PHASE_MOST], stray[JL_PHASE_MOST], jitter, span[DRAWS];
     size_t draws;
 } sums;
 
@@ -173,7 +186,12 @@ static void draw_ticks(const problem *p, jl_rng *r, const line *at, size_t first
     double s = exp(at->log_jitter), t[JL_PHASE_MOST];
     sum->draws++;
     for (size_t k = 0; k < p->n; k++) {
-        t[k] = truncated(r, line_at(p, at, k), s, p->b[k].lo_s, p->b[k].hi_s);
+        double m = line_at(p, at, k), lo = p->b[k].lo_s, hi = p->b[k].hi_s;
+        double on_line = (1 - STRAY) * normal_between((lo - m) / s, (hi - m) / s);
+        double strays = stray_mass(p, k, m);
+        double share = strays / (strays + on_line);
+        t[k] = share > 0.5 ? lo + (hi - lo) * jl_rng_uniform(r) : truncated(r, m, s, lo, hi);
+        sum->stray[k] += share;
         double off = t[k] - sum->mean[k]; /* Welford */
         sum->mean[k] += off / (double)sum->draws;
         sum->square[k] += off * (t[k] - sum->mean[k]);
@@ -184,15 +202,11 @@ static void draw_ticks(const problem *p, jl_rng *r, const line *at, size_t first
 
 /* False when the brackets are such as no nearly regular sensor could give. */
 static bool sample(const problem *p, size_t first, size_t last, double *at_s, double *sd_s,
-                   jl_phase *out)
+                   double *stray, jl_phase *out)
 {
     jl_rng r = {UINT64_C(0x5EED)};
     line at = start_line(p);
     double here = log_likelihood(p, &at);
-    for (int widen = 0; widen < 12 && isinf(here); widen++) {
-        at.log_jitter = fmin(at.log_jitter + 0.5, log(0.299 * p->period_s));
-        here = log_likelihood(p, &at);
-    }
     if (isinf(here)) return false;
     sums sum = {.draws = 0};
     double step = 0.3 * (p->b[0].hi_s - p->b[0].lo_s);
@@ -209,6 +223,7 @@ static bool sample(const problem *p, size_t first, size_t last, double *at_s, do
     for (size_t k = 0; k < p->n; k++) {
         at_s[k] = sum.mean[k];
         sd_s[k] = sqrt(sum.square[k] / DRAWS);
+        stray[k] = sum.stray[k] / DRAWS;
     }
     double square = 0;
     out->span_s = at_s[last] - at_s[first];
@@ -224,14 +239,15 @@ static bool sample(const problem *p, size_t first, size_t last, double *at_s, do
 
 /* A long window: sensors drift, so each stretch of ticks has a line of its own. */
 static void place_stretches(const jl_bracket *b, size_t n, size_t first, size_t last, double *at_s,
-                            double *sd_s, jl_phase *out)
+                            double *sd_s, double *stray, jl_phase *out)
 {
     size_t stretches = (n + JL_PHASE_MOST - 1) / JL_PHASE_MOST;
     double jitter = 0, counted = 0;
     for (size_t k = 0; k < stretches; k++) {
         size_t from = n * k / stretches, to = n * (k + 1) / stretches;
         jl_phase one;
-        jl_phase_place(b + from, to - from, 0, to - from - 1, true, at_s + from, sd_s + from, &one);
+        jl_phase_place(b + from, to - from, 0, to - from - 1, true, at_s + from, sd_s + from,
+                       stray + from, &one);
         if (isnan(one.jitter_s)) continue;
         jitter += one.jitter_s;
         counted++;
@@ -244,16 +260,16 @@ static void place_stretches(const jl_bracket *b, size_t n, size_t first, size_t 
 }
 
 void jl_phase_place(const jl_bracket *b, size_t n, size_t first, size_t last, bool regular,
-                    double *at_s, double *sd_s, jl_phase *out)
+                    double *at_s, double *sd_s, double *stray, jl_phase *out)
 {
     if (regular && n > JL_PHASE_MOST) {
-        place_stretches(b, n, first, last, at_s, sd_s, out);
+        place_stretches(b, n, first, last, at_s, sd_s, stray, out);
         return;
     }
     if (regular && n >= 4) {
         problem p = {.b = b, .n = n};
         number_ticks(&p);
-        if (p.period_s > 0 && sample(&p, first, last, at_s, sd_s, out)) return;
+        if (p.period_s > 0 && sample(&p, first, last, at_s, sd_s, stray, out)) return;
     }
-    uniform_place(b, n, first, last, at_s, sd_s, out);
+    uniform_place(b, n, first, last, at_s, sd_s, stray, out);
 }

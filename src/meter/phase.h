@@ -7,7 +7,11 @@
  * likelihood (each tick contributes Phi((hi-m)/s) - Phi((lo-m)/s)), and the times of the two ticks
  * asked for are drawn from their truncated normals. With regular ticks the brackets intersect and
  * the posterior is far narrower than one bracket; with irregular ones s grows and every tick falls
- * back on its own bracket. */
+ * back on its own bracket.
+ *
+ * Some drivers show a tick late now and then (seen on an H200: one in twenty, by up to 40 ms, with
+ * the energy of its usual time). So a tick strays with a small prior probability, and then lies
+ * anywhere within the period after its time; such ticks neither move the line nor widen s. */
 #ifndef JL_METER_PHASE_H
 #define JL_METER_PHASE_H
 
@@ -25,12 +29,13 @@ typedef struct jl_phase {
     double jitter_s; /* posterior mean of s; NAN when ticks are not taken as regular */
 } jl_phase;
 
-/* Places n > 0 ticks: at_s[i] and sd_s[i] receive the mean and the standard deviation of each, out
- * the span from tick `first` to tick `last`. With regular = false or fewer than four ticks every
- * tick is uniform in its own bracket. More than JL_PHASE_MOST ticks are placed by stretches. The
- * sampling is seeded: same brackets, same result. */
+/* Places n > 0 ticks: at_s[i] and sd_s[i] receive the mean and the standard deviation of each,
+ * stray[i] the probability that it strays, out the span from tick `first` to tick `last`. With
+ * regular = false or fewer than four ticks every tick is uniform in its own bracket. More than
+ * JL_PHASE_MOST ticks are placed by stretches. The sampling is seeded: same brackets, same result.
+ */
 enum { JL_PHASE_MOST = 72 };
 void jl_phase_place(const jl_bracket *b, size_t n, size_t first, size_t last, bool regular,
-                    double *at_s, double *sd_s, jl_phase *out);
+                    double *at_s, double *sd_s, double *stray, jl_phase *out);
 
 #endif

@@ -134,6 +134,9 @@ void jl_window_estimate(const jl_meter_domain *domain, const jl_tick *ticks, siz
                        .modelled = domain->modelled,
                        .systematic_rel = domain->gain_rel,
                        .tick_jitter_s = NAN,
+                       .sensor_se_j = NAN,
+                       .drift_rel = NAN,
+                       .drift_se_rel = NAN,
                        .check_rel = NAN,
                        .power_check_rel = NAN};
     if (!calls_make_sense(calls, out)) return;
@@ -193,7 +196,11 @@ void jl_window_add(jl_window *sum, const jl_window *part)
     sum->simulated = sum->simulated || part->simulated;
     sum->modelled = sum->modelled || part->modelled;
     sum->unsettled = sum->unsettled || part->unsettled;
-    sum->power_w += part->power_w;
+    sum->sensor_se_j = hypot(sum->sensor_se_j, part->sensor_se_j);
+    double whole_w = sum->power_w + part->power_w, a_rel = sum->power_w / whole_w;
+    sum->drift_rel = a_rel * sum->drift_rel + (1 - a_rel) * part->drift_rel;
+    sum->drift_se_rel = hypot(a_rel * sum->drift_se_rel, (1 - a_rel) * part->drift_se_rel);
+    sum->power_w = whole_w;
     sum->energy_j = sum->gross.j * sum->items;
     sum->all_energy_j = sum->gross.j * sum->all_items;
     sum->tick_jitter_s = sum->check_rel = sum->power_check_rel = NAN;

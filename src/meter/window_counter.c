@@ -6,11 +6,15 @@
 #include <stdlib.h>
 
 static const double CONTEXT_S = 3;
+/* Ticks that stray more probably than this are no ends. */
+static const double STRAY_END = 0.1;
+/* A window whose power changes by more is not settled. */
+static const double UNSETTLED_REL = 0.02;
 
 /* The ticks in use, times in seconds from `origin_ns`. */
 typedef struct series {
     jl_bracket *b;
-    double *energy_j, *at_s, *sd_s;
+    double *energy_j, *at_s, *sd_s, *stray;
     double *space; /* one allocation for all of the above */
     size_t n, first, last;
     int64_t origin_ns;
@@ -34,12 +38,13 @@ static bool collect(const jl_window_job *job, series *s, jl_window *out)
     int64_t to = job->end_ns + (int64_t)(CONTEXT_S * 1e9);
     size_t inside = 0;
     s->origin_ns = job->start_ns;
-    s->space = calloc(job->tick_count + 1, 6 * sizeof *s->space);
+    s->space = calloc(job->tick_count + 1, 7 * sizeof *s->space);
     if (!s->space) return jl_window_none(out, "out of memory");
     s->b = (jl_bracket *)(void *)s->space;
     s->energy_j = s->space + 2 * job->tick_count;
     s->at_s = s->energy_j + job->tick_count;
     s->sd_s = s->at_s + job->tick_count;
+    s->stray = s->sd_s + job->tick_count;
     for (size_t i = 0; i < job->tick_count; i++) {
         const jl_tick *t = &job->ticks[i];
         if (!(t->at.valid & JL_READ_ENERGY) || t->lo_ns < from || t->hi_ns > to) continue;
@@ -88,45 +93,50 @@ static void trim(series *s)
     s->n = s->last + after + 1;
 }
 
+/* Places the ticks. Those that strayed are no ends of the window: their energy may be that of
+ * another moment. */
+static void place(series *s, bool regular, jl_phase *phase)
+{
+    jl_phase_place(s->b, s->n, s->first, s->last, regular, s->at_s, s->sd_s, s->stray, phase);
+    size_t first = s->first, last = s->last;
+    while (last - first > 2 && s->stray[first] > STRAY_END)
+        first++;
+    while (last - first > 2 && s->stray[last] > STRAY_END)
+        last--;
+    if (first == s->first && last == s->last) return;
+    s->first = first;
+    s->last = last;
+    jl_phase_place(s->b, s->n, first, last, regular, s->at_s, s->sd_s, s->stray, phase);
+}
+
 static int64_t to_ns(const series *s, double t_s)
 {
     return s->origin_ns + (int64_t)llround(t_s * 1e9);
 }
 
-/* Sensors that look only part of the time add noise to every tick. The energies of the tick
- * intervals are fitted by two powers, while calls run and while none does; what the fit leaves
- * beyond the error of the ticks' times is that noise. Returns its standard error on the energy
- * between the first and the last tick, 0 when there is none; *freedom for its interval. */
-static double sensor_noise_j(const jl_window_job *job, const series *s, double mean_w,
-                             double *freedom)
+/* The gaps between the ticks in use, ticks that stray passed over; free(). */
+static jl_tick_gap *gaps_of(const jl_window_job *job, const series *s, size_t *count)
 {
-    double sbb = 0, sbg = 0, sgg = 0, sbe = 0, sge = 0, see = 0, timing = 0;
-    size_t m = s->last - s->first;
-    for (size_t k = s->first + 1; k <= s->last; k++) {
-        double dt = s->at_s[k] - s->at_s[k - 1], de = s->energy_j[k] - s->energy_j[k - 1];
-        double b = jl_calls_busy_s(job->calls, to_ns(s, s->at_s[k - 1]), to_ns(s, s->at_s[k]));
-        double g = dt - b;
-        sbb += b * b;
-        sbg += b * g;
-        sgg += g * g;
-        sbe += b * de;
-        sge += g * de;
-        see += de * de;
-        timing += s->sd_s[k] * s->sd_s[k] + s->sd_s[k - 1] * s->sd_s[k - 1];
+    jl_tick_gap *g = calloc(s->last - s->first + 1, sizeof *g);
+    double usual_s = (s->at_s[s->last] - s->at_s[s->first]) / (double)(s->last - s->first);
+    size_t from = s->first;
+    *count = 0;
+    for (size_t k = from + 1; g && k <= s->last; k++) {
+        if (s->stray[k] > 0.5 && k < s->last) continue;
+        double a = s->at_s[from], b = s->at_s[k];
+        int64_t a_ns = to_ns(s, a), b_ns = to_ns(s, b);
+        g[*count] = (jl_tick_gap){
+            .middle_s = 0.5 * (a + b),
+            .busy_s = jl_calls_busy_s(job->calls, a_ns, b_ns),
+            .items = jl_calls_items(job->calls, b_ns) - jl_calls_items(job->calls, a_ns),
+            .energy_j = s->energy_j[k] - s->energy_j[from],
+            .ticks = fmax(1, round((b - a) / usual_s)),
+            .timing_s2 = s->sd_s[k] * s->sd_s[k] + s->sd_s[from] * s->sd_s[from]};
+        g[*count].idle_s = b - a - g[*count].busy_s;
+        ++*count;
+        from = k;
     }
-    double det = sbb * sgg - sbg * sbg, left;
-    bool two = det > 1e-4 * sbb * sbb && m > 4;
-    if (two)
-        left = see - (sbe * (sbe * sgg - sge * sbg) + sge * (sge * sbb - sbe * sbg)) / det;
-    else
-        left = see - sbe * sbe / sbb;
-    *freedom = (double)m - (two ? 2 : 1);
-    if (*freedom < 3) return 0;
-    double q = job->domain->quantum_j;
-    double variance = fmax(left, 0) / *freedom;
-    double expected = mean_w * mean_w * timing / (double)m + q * q / 6;
-    if (variance <= 3 * expected + 1e-6 * see / (double)m) return 0;
-    return sqrt((variance - expected) * (double)m);
+    return g;
 }
 
 /* Energy against items by least squares over the ticks: the second estimate. */
@@ -135,6 +145,7 @@ static double slope_j(const jl_window_job *job, const series *s)
     double n = 0, si = 0, se = 0, sii = 0, sie = 0;
     double i0 = jl_calls_items(job->calls, to_ns(s, s->at_s[s->first])), e0 = s->energy_j[s->first];
     for (size_t k = s->first; k <= s->last; k++) {
+        if (s->stray[k] > 0.5) continue;
         double i = jl_calls_items(job->calls, to_ns(s, s->at_s[k])) - i0, e = s->energy_j[k] - e0;
         n++;
         si += i;
@@ -158,23 +169,36 @@ static double power_check(const jl_window_job *job, const jl_window *out)
     return n >= 2 ? sum / n / out->power_w - 1 : NAN;
 }
 
-static bool first_stands_out(const series *s)
+static bool first_stands_out(const jl_tick_gap *g, size_t count)
 {
-    if (s->last - s->first < 4) return false;
-    double first = 0, sum = 0, sq = 0, n = 0;
-    for (size_t k = s->first + 1; k <= s->last; k++) {
-        double p = (s->energy_j[k] - s->energy_j[k - 1]) / (s->at_s[k] - s->at_s[k - 1]);
-        if (k == s->first + 1) {
-            first = p;
-            continue;
-        }
-        n++;
+    if (count < 4) return false;
+    double first = g[0].energy_j / (g[0].busy_s + g[0].idle_s), sum = 0, sq = 0,
+           n = (double)(count - 1);
+    for (size_t k = 1; k < count; k++) {
+        double p = g[k].energy_j / (g[k].busy_s + g[k].idle_s);
         sum += p;
         sq += p * p;
     }
     double mean = sum / n, sd = sqrt(fmax(sq / n - mean * mean, 0) * n / (n - 1));
     double off = fabs(first - mean);
-    return off > 0.02 * mean && off > 4 * sd;
+    return off > UNSETTLED_REL * mean && off > 4 * sd;
+}
+
+/* What the gaps say of noise and drift. */
+static bool look_at_gaps(const jl_window_job *job, const series *s, jl_window *out,
+                         jl_tick_noise *noise)
+{
+    size_t count;
+    jl_tick_gap *gaps = gaps_of(job, s, &count);
+    if (!gaps) return jl_window_none(out, "out of memory");
+    jl_tick_noise_of(gaps, count, job->domain->quantum_j, out->power_w, noise);
+    out->drift_rel = noise->drift_rel;
+    out->drift_se_rel = noise->drift_se_rel;
+    out->unsettled =
+        first_stands_out(gaps, count) ||
+        (fabs(out->drift_rel) > UNSETTLED_REL && fabs(out->drift_rel) > 2 * out->drift_se_rel);
+    free(gaps);
+    return true;
 }
 
 static bool figure(const jl_window_job *job, const series *s, const jl_phase *phase, jl_window *out)
@@ -189,9 +213,11 @@ static bool figure(const jl_window_job *job, const series *s, const jl_phase *ph
         return jl_window_none(out, "the energy counter of %s did not move under load",
                               job->domain->id);
     if (!(out->items > 0)) return jl_window_none(out, "no call ran between the ticks");
-    double j = out->energy_j / out->items, rate = out->items / phase->span_s, freedom;
+    double j = out->energy_j / out->items, rate = out->items / phase->span_s;
     out->power_w = out->energy_j / phase->span_s;
-    double noise = sensor_noise_j(job, s, out->power_w, &freedom) / out->items;
+    jl_tick_noise seen;
+    if (!look_at_gaps(job, s, out, &seen)) return false;
+    double noise = seen.se_j / out->items;
     double q = job->domain->quantum_j / sqrt(6) / out->items;
     double span_s = phase->span_s;
     /* with pauses between calls, the power at a tick is not the mean power but that of a call or
@@ -199,10 +225,11 @@ static bool figure(const jl_window_job *job, const series *s, const jl_phase *ph
     double busy = jl_calls_busy_s(job->calls, out->first_ns, out->last_ns) / span_s;
     rate /= sqrt(fmax(busy, 0.01));
     double timing = j * rate * phase->span_sd_s / out->items;
-    double t = noise > 0 ? jl_t_quantile_975(freedom) : 1.96;
+    double t = noise > 0 ? jl_t_quantile_975(seen.freedom) : 1.96;
     double fewer = out->items - rate * (span_s - phase->span_low_s);
     double more = out->items + rate * (phase->span_high_s - span_s);
-    out->gross = (jl_energy_figure){.valid = true, .j = j, .se_j = hypot(hypot(timing, noise), q)};
+    out->sensor_se_j = hypot(timing, q);
+    out->gross = (jl_energy_figure){.valid = true, .j = j, .se_j = hypot(out->sensor_se_j, noise)};
     double up = fewer > 0 ? out->energy_j / fewer - j : INFINITY, down = j - out->energy_j / more;
     out->gross.low_j = j - hypot(hypot(down, t * noise), 1.96 * q);
     out->gross.high_j = j + hypot(hypot(up, t * noise), 1.96 * q);
@@ -222,13 +249,12 @@ bool jl_window_by_counter(const jl_window_job *job, jl_window *out)
     bool fast = jl_domain_is_fast(job->domain), ok = false;
     if (collect(job, &s, out)) {
         trim(&s);
-        jl_phase_place(s.b, s.n, s.first, s.last, !fast, s.at_s, s.sd_s, &phase);
+        place(&s, !fast, &phase);
         ok = figure(job, &s, &phase, out);
     }
     if (ok) {
         out->method = fast ? JL_METHOD_COUNTER_WINDOW : JL_METHOD_COUNTER_TICKS;
         out->tick_jitter_s = phase.jitter_s;
-        out->unsettled = first_stands_out(&s);
         out->check_rel = slope_j(job, &s) / out->gross.j - 1;
         if (job->domain->has_power) out->power_check_rel = power_check(job, out);
     }
