@@ -13,15 +13,16 @@
 
 #include "jouleline/error.h"
 #include "jouleline/outcome.h"
+#include "jouleline/window.h"
 
-#define JL_STORE_VERSION 1
+#define JL_STORE_VERSION 2
 #define JL_ABSENT        INT64_MIN
 
 typedef struct jl_store jl_store;
 typedef int64_t jl_id;
 
 typedef enum jl_store_mode {
-    JL_STORE_READ,  /* must exist; nothing is changed */
+    JL_STORE_READ,  /* must exist; nothing is changed (of an older schema, a copy is read) */
     JL_STORE_WRITE, /* made when absent, brought up to the current schema when older */
 } jl_store_mode;
 
@@ -129,7 +130,17 @@ typedef struct jl_energy_record {
     double net_sleeping_j, net_sleeping_se_j, net_waking_j, net_waking_se_j;
     double systematic_rel, power_w, window_j, window_items, window_s;
     int64_t ticks;
+    double sensor_se_j;             /* the part of gross_se_j that the sensor's ticks make */
+    double drift_rel, drift_se_rel; /* change of power over the window */
+    double slope_check_rel, power_check_rel; /* other estimates over the first, minus 1 */
 } jl_energy_record;
+
+/* Updates of a meter's domain around a run. */
+typedef struct jl_ticks_record {
+    jl_id meter;
+    const jl_tick *ticks;
+    size_t count;
+} jl_ticks_record;
 
 typedef struct jl_agreement_record {
     const char *output, *reference;
@@ -162,6 +173,8 @@ typedef struct jl_run_record {
     size_t pair_count;
     const jl_energy_record *energy;
     size_t energy_count;
+    const jl_ticks_record *ticks;
+    size_t ticks_count;
     const jl_agreement_record *agreement;
     size_t agreement_count;
 } jl_run_record;

@@ -20,19 +20,22 @@ static int add_part(jl_store *s, void *arg, jl_error *err)
 
 int jl_store_merge(jl_store *s, const char *part, jl_merge_result *result, jl_error *err)
 {
-    /* Opened by itself first: the messages about foreign and newer files are there, and what a
-     * killed run left in its journal is brought in. */
+    /* Opened by itself: the messages about foreign and newer files are there, what a killed run
+     * left in its journal is brought in, and an older schema brought up to date in a copy. */
     jl_store *p;
     int rc = jl_store_open(part, JL_STORE_READ, &p, err);
     if (rc) return rc;
-    jl_store_close(p);
     jl_merge_result before = {0}, after = {0};
     rc = count_rows(s, &before, err);
-    if (!rc) rc = jl_sql_exec(s, err, "ATTACH DATABASE ? AS part", "t", part);
-    if (rc) return rc;
+    if (!rc) rc = jl_sql_exec(s, err, "ATTACH DATABASE ? AS part", "t", p->copy ? p->copy : part);
+    if (rc) {
+        jl_store_close(p);
+        return rc;
+    }
     rc = jl_sql_transaction(s, add_part, NULL, err);
     if (rc) jl_prefix(err, "merging %s", part);
     sqlite3_exec(s->db, "DETACH DATABASE part", NULL, NULL, NULL);
+    jl_store_close(p);
     if (!rc) rc = count_rows(s, &after, err);
     if (!rc)
         *result = (jl_merge_result){.studies = after.studies - before.studies,

@@ -62,6 +62,11 @@ jl_energy_record jl_energy_record_empty(void)
         .window_items = NAN,
         .window_s = NAN,
         .ticks = JL_ABSENT,
+        .sensor_se_j = NAN,
+        .drift_rel = NAN,
+        .drift_se_rel = NAN,
+        .slope_check_rel = NAN,
+        .power_check_rel = NAN,
     };
 }
 
@@ -85,13 +90,37 @@ static int put_energy(jl_store *s, jl_id run, const jl_energy_record *e, jl_erro
         "INSERT INTO energy(run, scope, meter, headline, method, gross_j_per_item, gross_se_j, "
         "gross_low_j, gross_high_j, net_sleeping_j_per_item, net_sleeping_se_j, "
         "net_waking_j_per_item, net_waking_se_j, systematic_rel, power_w, window_j, window_items, "
-        "window_s, ticks, simulated, modelled, reason) "
-        "VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
-        "rtritdddddddddddddiiit", run, e->scope, e->meter, (int64_t)e->headline, e->method,
+        "window_s, ticks, simulated, modelled, reason, sensor_se_j, drift_rel, drift_se_rel, "
+        "slope_check_rel, power_check_rel) "
+        "VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+        "rtritdddddddddddddiiitddddd", run, e->scope, e->meter, (int64_t)e->headline, e->method,
         e->gross_j, e->gross_se_j, e->gross_low_j, e->gross_high_j, e->net_sleeping_j,
         e->net_sleeping_se_j, e->net_waking_j, e->net_waking_se_j, e->systematic_rel, e->power_w,
         e->window_j, e->window_items, e->window_s, e->ticks, (int64_t)e->simulated,
-        (int64_t)e->modelled, e->reason);
+        (int64_t)e->modelled, e->reason, e->sensor_se_j, e->drift_rel, e->drift_se_rel,
+        e->slope_check_rel, e->power_check_rel);
+}
+
+static double if_read(const jl_tick *t, uint32_t bit, double value)
+{
+    return t->at.valid & bit ? value : NAN;
+}
+
+static int put_ticks(jl_store *s, jl_id run, const jl_ticks_record *r, jl_error *err)
+{
+    int rc = 0;
+    for (size_t i = 0; i < r->count && !rc; i++) {
+        const jl_tick *t = &r->ticks[i];
+        rc = jl_sql_exec(s, err,
+                         "INSERT INTO tick(run, meter, number, lo_ns, hi_ns, energy_j, power_w, "
+                         "sm_clock_mhz, temperature_c) VALUES(?,?,?,?,?,?,?,?,?)",
+                         "rriiidddd", run, r->meter, (int64_t)i + 1, t->lo_ns, t->hi_ns,
+                         if_read(t, JL_READ_ENERGY, t->at.energy_j),
+                         if_read(t, JL_READ_POWER, t->at.power_w),
+                         if_read(t, JL_READ_SM_CLOCK, t->at.sm_clock_mhz),
+                         if_read(t, JL_READ_TEMPERATURE, t->at.temperature_c));
+    }
+    return rc;
 }
 
 static int put_agreement(jl_store *s, jl_id run, const jl_agreement_record *a, jl_error *err)
@@ -165,6 +194,8 @@ static int put_run(jl_store *s, void *arg, jl_error *err)
     if (!rc) rc = put_row(s, r, facts, &a->id, err);
     for (size_t i = 0; !rc && i < r->energy_count; i++)
         rc = put_energy(s, a->id, &r->energy[i], err);
+    for (size_t i = 0; !rc && i < r->ticks_count; i++)
+        rc = put_ticks(s, a->id, &r->ticks[i], err);
     for (size_t i = 0; !rc && i < r->agreement_count; i++)
         rc = put_agreement(s, a->id, &r->agreement[i], err);
     return rc ? rc : put_stamps(s, a->id, r, err);

@@ -1,4 +1,4 @@
--- The store of jouleline, schema version 1. doc/schema.md explains it.
+-- The store of jouleline, schema version 1; schema_2.sql adds to it. doc/schema.md explains both.
 -- `id` is local to the file; `uid` (or the natural key) names the same thing in every store, so
 -- that parts can be merged. A missing value is NULL, never 0.
 

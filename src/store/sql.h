@@ -12,6 +12,7 @@
 struct jl_store {
     sqlite3 *db;
     char *path;
+    char *copy; /* of an older store, with the current schema, or NULL: what is read instead */
     bool writes;
 };
 

@@ -12,14 +12,15 @@
 
 #include "base/str.h"
 #include "jouleline/configuration.h"
-#include "store/sql.h"
+#include "store/older.h"
 
 enum { APPLICATION_ID = 0x4A4C5354, BUSY_MS = 10000 };
 
-extern const unsigned char jl_embedded_schema[];
+extern const unsigned char jl_embedded_schema[], jl_embedded_schema_2[];
 
 /* steps[v] brings a store from schema version v to v + 1. */
-static const unsigned char *const steps[JL_STORE_VERSION] = {jl_embedded_schema};
+static const unsigned char *const steps[JL_STORE_VERSION] = {jl_embedded_schema,
+                                                             jl_embedded_schema_2};
 
 void jl_store_uid(char uid[33])
 {
@@ -127,6 +128,7 @@ static int open_file(jl_store *s, jl_store_mode mode, jl_error *err)
     if (rc) return rc;
     if (mode == JL_STORE_READ) {
         if (version == JL_STORE_VERSION) return 0;
+        if (version > 0) return jl_store_copy_older(s, err);
         return jl_fail(err, JL_ERR_FORMAT,
                        "the store %s holds nothing yet; measure first with "
                        "'jouleline run --db %s'",
@@ -167,6 +169,7 @@ void jl_store_close(jl_store *s)
      * written; this has no effect while others have it open. */
     if (s->writes) sqlite3_exec(s->db, "PRAGMA journal_mode=DELETE", NULL, NULL, NULL);
     sqlite3_close(s->db);
+    jl_store_drop_copy(s);
     free(s->path);
     free(s);
 }

@@ -129,6 +129,7 @@ typedef struct trial {
     jl_bench_result result;
     jl_agreement agreement;
     jl_energy_record energy[JL_METERED_SCOPES + 1];
+    jl_ticks_record ticks[JL_HOST_DOMAINS + 1];
     char disturbed[200];
 } trial;
 
@@ -151,7 +152,7 @@ static int measure(jl_study_state *s, const jl_plan_cell *c, trial *t, jl_error 
         b->waking = NULL; /* lives until the round's end */
     }
     jl_record_fill(b, batch, s->meter_ids, s->metering,
-                   s->meters ? jl_meter_set_absent(s->meters) : "", t->energy, r);
+                   s->meters ? jl_meter_set_absent(s->meters) : "", t->energy, t->ticks, r);
     if (b->outcome != JL_OUTCOME_OK) return rc;
     r->disturbed = disturbance(s, c, b, t->disturbed, sizeof t->disturbed);
     if (!checked) return rc;

@@ -15,6 +15,8 @@
 
 static const int64_t WARM_STEP_NS = 50 * INT64_C(1000000);
 enum { WARM_CALLS = 3 };
+/* A power that changes by no more over the window is steady. */
+static const double STEADY_REL = 0.02;
 
 jl_bench_rules jl_bench_rules_default(void)
 {
@@ -75,6 +77,7 @@ void jl_bench_result_free(jl_bench_result *r)
     free(r->facts);
     free(r->pairs);
     free(r->waking);
+    jl_metered_free(&r->metered);
     *r = (jl_bench_result){0};
 }
 
@@ -310,6 +313,17 @@ static void note_link(jl_bench_result *r)
     r->facts = text;
 }
 
+/* The window itself says more about settling than the ticks before it: its power may drift after
+ * all, or be steady although the warm-up came to its limit before three ticks had agreed. */
+static void judge_settling(jl_bench_result *r)
+{
+    const jl_window *w = &r->metered.scopes[0].window;
+    if (!r->metered.has_condition || !w->valid) return;
+    bool steady = fabs(w->drift_rel) + 2 * w->drift_se_rel <= STEADY_REL &&
+                  jl_latency_settled(r->pairs, r->pair_count);
+    r->settled = !w->unsettled && (r->settled || steady);
+}
+
 static int measure(bench *b, jl_error *err)
 {
     jl_bench_result *r = b->r;
@@ -337,6 +351,7 @@ static int measure(bench *b, jl_error *err)
     if (!rc && b->job->metering && r->pair_count)
         jl_metering_estimate(b->job->metering, r->device_uuid, &calls,
                              r->waking ? r->waking : b->job->waking, &r->metered);
+    if (!rc) judge_settling(r);
     if (!rc) note_link(r);
     return rc;
 }

@@ -114,12 +114,14 @@ void jl_metering_set_sleeping(jl_metering *m, const jl_idle *idle)
 }
 
 static void estimate_domain(jl_metering *m, size_t domain, const jl_calls *calls,
-                            const jl_idle *waking, jl_window *window, jl_condition *condition)
+                            const jl_idle *waking, jl_window *window, jl_condition *condition,
+                            jl_kept_ticks *kept)
 {
     const jl_meter_domain *d = jl_meter_set_domain(m->set, domain);
     int64_t from_ns = calls->pairs[0], to_ns = calls->pairs[2 * calls->count - 1];
     size_t n;
-    JL_OWNED jl_tick *ticks = ticks_of(m, (int)domain, from_ns - LEAD_NS, &n);
+    jl_tick *ticks = ticks_of(m, (int)domain, from_ns - LEAD_NS, &n);
+    *kept = (jl_kept_ticks){domain, ticks, n};
     const jl_idle *sleeping = m->sleeping ? &m->sleeping[domain] : NULL;
     if (sleeping && !sleeping->valid) sleeping = NULL;
     waking = waking && waking[domain].valid ? &waking[domain] : NULL;
@@ -148,7 +150,8 @@ void jl_metering_estimate(jl_metering *m, const char *uuid, const jl_calls *call
         e->headline = true;
         out->has_condition = gpu >= 0;
         if (gpu >= 0)
-            estimate_domain(m, (size_t)gpu, calls, waking, &e->window, &out->condition);
+            estimate_domain(m, (size_t)gpu, calls, waking, &e->window, &out->condition,
+                            &out->kept[out->kept_count++]);
         else
             snprintf(e->window.reason, sizeof e->window.reason, "no meter of this board: %s",
                      jl_meter_set_absent(m->set));
@@ -160,12 +163,19 @@ void jl_metering_estimate(jl_metering *m, const char *uuid, const jl_calls *call
                  jl_meter_set_absent(m->set));
     for (size_t i = 0; i < m->host_count; i++) {
         jl_window part;
-        estimate_domain(m, m->host[i], calls, waking, &part, NULL);
+        estimate_domain(m, m->host[i], calls, waking, &part, NULL, &out->kept[out->kept_count++]);
         if (i == 0)
             e->window = part;
         else
             jl_window_add(&e->window, &part);
     }
+}
+
+void jl_metered_free(jl_metered *m)
+{
+    for (size_t i = 0; i < m->kept_count; i++)
+        free(m->kept[i].ticks);
+    m->kept_count = 0;
 }
 
 void jl_metering_words(jl_metering *m, const char *uuid, char *text, size_t size)

@@ -15,9 +15,18 @@ typedef struct jl_scope_energy {
     jl_window window;
 } jl_scope_energy;
 
+/* The ticks that a figure rests on, from two seconds before the calls on. */
+typedef struct jl_kept_ticks {
+    size_t domain;
+    jl_tick *ticks;
+    size_t count;
+} jl_kept_ticks;
+
 typedef struct jl_metered {
     jl_scope_energy scopes[JL_METERED_SCOPES];
     size_t count;
+    jl_kept_ticks kept[JL_HOST_DOMAINS + 1];
+    size_t kept_count;
     jl_condition condition; /* of the board, when there is one */
     bool has_condition;
 } jl_metered;
@@ -33,7 +42,7 @@ int jl_metering_gpu(const jl_metering *m, const char *uuid);
 
 /* Ticks of the headline domain since then; SIZE_MAX when there is no meter for it. */
 size_t jl_metering_ticks(jl_metering *m, const char *uuid, int64_t since_ns);
-/* A board's two last tick powers since then agree within 2 %; true where there is no board. */
+/* A board's last tick powers since then agree (jl_ticks_settled, 2 %); true without a board. */
 bool jl_metering_settled(jl_metering *m, const char *uuid, int64_t since_ns);
 
 /* Mean powers of the span, one for each domain of the set (idle[i].valid says whether). */
@@ -42,9 +51,10 @@ void jl_metering_idle(jl_metering *m, int64_t from_ns, int64_t to_ns, jl_idle *i
 void jl_metering_set_sleeping(jl_metering *m, const jl_idle *idle);
 
 /* Joules per item of the calls, for the board and for the host. `waking`: one a domain, or
- * NULL. */
+ * NULL. jl_metered_free() what it gives. */
 void jl_metering_estimate(jl_metering *m, const char *uuid, const jl_calls *calls,
                           const jl_idle *waking, jl_metered *out);
+void jl_metered_free(jl_metered *m);
 
 /* One line on power, clock and temperature now, for a live display. */
 void jl_metering_words(jl_metering *m, const char *uuid, char *text, size_t size);

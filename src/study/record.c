@@ -85,11 +85,16 @@ static void fill_energy(const jl_scope_energy *s, const jl_id *meters, const jl_
     to->window_items = w->items;
     to->window_s = (double)(w->last_ns - w->first_ns) * 1e-9;
     to->ticks = (int64_t)w->ticks;
+    to->sensor_se_j = w->sensor_se_j;
+    to->drift_rel = w->drift_rel;
+    to->drift_se_rel = w->drift_se_rel;
+    to->slope_check_rel = w->check_rel;
+    to->power_check_rel = w->power_check_rel;
 }
 
 void jl_record_fill(const jl_bench_result *r, int64_t batch, const jl_id *meters,
                     const jl_metering *metering, const char *no_energy, jl_energy_record *energy,
-                    jl_run_record *to)
+                    jl_ticks_record *ticks, jl_run_record *to)
 {
     to->outcome = r->outcome;
     to->stage = r->stage;
@@ -117,6 +122,11 @@ void jl_record_fill(const jl_bench_result *r, int64_t batch, const jl_id *meters
     fill_latency(r, batch, to);
     for (size_t i = 0; i < r->metered.count; i++)
         fill_energy(&r->metered.scopes[i], meters, metering, &energy[to->energy_count++]);
+    to->ticks = ticks;
+    for (size_t i = 0; i < r->metered.kept_count && meters; i++) {
+        const jl_kept_ticks *k = &r->metered.kept[i];
+        ticks[to->ticks_count++] = (jl_ticks_record){meters[k->domain], k->ticks, k->count};
+    }
     if (!r->metered.count) {
         energy[0] = jl_energy_record_empty();
         energy[0].scope = "host";

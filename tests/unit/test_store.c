@@ -131,6 +131,12 @@ static jl_id put(jl_store *s, const filled *f, int64_t attempt)
                              .mean_abs_error = 1e-4,
                              .top1_agree = 8,
                              .top5_agree = JL_ABSENT};
+    e.drift_rel = 0.03;
+    e.sensor_se_j = 0.001;
+    jl_tick ticks[] = {{.lo_ns = 10, .hi_ns = 20}, {.lo_ns = 110, .hi_ns = 120}};
+    for (int i = 0; i < 2; i++)
+        ticks[i].at = (jl_meter_reading){.valid = JL_READ_ENERGY, .energy_j = 5 + i};
+    jl_ticks_record kept = {f->meter, ticks, 2};
     jl_energy_record energy[] = {e, none};
     jl_run_record r = jl_run_record_empty();
     r.round = f->round;
@@ -143,6 +149,8 @@ static jl_id put(jl_store *s, const filled *f, int64_t attempt)
     r.pair_count = 4;
     r.energy = energy;
     r.energy_count = 2;
+    r.ticks = &kept;
+    r.ticks_count = 1;
     r.agreement = &a;
     r.agreement_count = 1;
     jl_store_timestamp(r.started_at);
@@ -181,6 +189,8 @@ static void test_what_goes_in_comes_out(void **state)
     assert_int_equal(number(s, "SELECT count(*) FROM result WHERE energy_j_per_item = 0.25"), 1);
     assert_int_equal(number(s, "SELECT gross_j_per_item FROM energy WHERE scope = 'host'"),
                      JL_ABSENT);
+    assert_int_equal(number(s, "SELECT sum(energy_j) FROM tick WHERE power_w IS NULL"), 11);
+    assert_int_equal(number(s, "SELECT count(*) FROM energy WHERE drift_rel = 0.03"), 1);
     jl_id id;
     char uid[33];
     uint64_t seed;
@@ -236,6 +246,8 @@ static void test_merging_twice_changes_nothing(void **state)
     assert_int_equal(number(a, "SELECT count(*) FROM energy"), 4);
     assert_int_equal(number(a, "SELECT count(*) FROM cell"), 1);
     assert_int_equal(number(a, "SELECT count(*) FROM stamps"), 2);
+    assert_int_equal(number(a, "SELECT count(*) FROM tick"), 4);
+    assert_int_equal(number(a, "SELECT count(*) FROM energy WHERE drift_rel = 0.03"), 2);
     /* The part goes on: its first attempt is replaced, its round ends. */
     put(b, &fb, 2);
     ok(jl_store_round_end(b, fb.round, true, &err), &err);
@@ -380,6 +392,52 @@ static void sql_on(const char *path, const char *sql)
     sqlite3_close(db);
 }
 
+/* As version 1 wrote them. */
+static void make_older(const char *path)
+{
+    sql_on(path, "DROP TABLE tick; ALTER TABLE energy DROP COLUMN sensor_se_j;"
+                 "ALTER TABLE energy DROP COLUMN drift_rel;"
+                 "ALTER TABLE energy DROP COLUMN drift_se_rel;"
+                 "ALTER TABLE energy DROP COLUMN slope_check_rel;"
+                 "ALTER TABLE energy DROP COLUMN power_check_rel; PRAGMA user_version=1");
+}
+
+static void test_older_stores_are_read_as_they_are_and_upgraded_when_written(void **state)
+{
+    place *p = *state;
+    jl_error err = {0};
+    jl_store *s;
+    ok(jl_store_open(p->a, JL_STORE_WRITE, &s, &err), &err);
+    filled f = fill(s, "host-1", "study-1");
+    put(s, &f, 1);
+    jl_store_close(s);
+    make_older(p->a);
+    ok(jl_store_open(p->a, JL_STORE_READ, &s, &err), &err);
+    assert_int_equal(number(s, "SELECT count(*) FROM energy WHERE drift_rel IS NULL"), 2);
+    assert_int_equal(number(s, "SELECT count(*) FROM tick"), 0);
+    char copy[256];
+    snprintf(copy, sizeof copy, "%s", sqlite3_db_filename(jl_store_sqlite(s), "main"));
+    assert_string_not_equal(copy, p->a);
+    jl_store_close(s);
+    assert_int_equal(access(copy, F_OK), -1);
+    sqlite3 *db;
+    assert_int_equal(sqlite3_open(p->a, &db), SQLITE_OK); /* the file is as it was */
+    assert_int_not_equal(sqlite3_exec(db, "SELECT drift_rel FROM energy", NULL, NULL, NULL),
+                         SQLITE_OK);
+    sqlite3_close(db);
+    jl_merge_result m;
+    ok(jl_store_open(p->b, JL_STORE_WRITE, &s, &err), &err);
+    ok(jl_store_merge(s, p->a, &m, &err), &err);
+    assert_int_equal(m.runs, 1);
+    jl_store_close(s);
+    ok(jl_store_open(p->a, JL_STORE_WRITE, &s, &err), &err);
+    assert_int_equal(number(s, "PRAGMA user_version"), JL_STORE_VERSION);
+    put(s, &f, 2);
+    assert_int_equal(number(s, "SELECT count(*) FROM tick"), 2);
+    assert_int_equal(number(s, "SELECT count(*) FROM energy WHERE drift_rel = 0.03"), 1);
+    jl_store_close(s);
+}
+
 static void test_files_that_are_refused(void **state)
 {
     place *p = *state;
@@ -450,6 +508,9 @@ int main(void)
                                         remove_place),
         cmocka_unit_test_setup_teardown(test_a_study_as_arrays, make_place, remove_place),
         cmocka_unit_test_setup_teardown(test_facts_of_hosts_and_runs, make_place, remove_place),
+        cmocka_unit_test_setup_teardown(
+            test_older_stores_are_read_as_they_are_and_upgraded_when_written, make_place,
+            remove_place),
         cmocka_unit_test_setup_teardown(test_files_that_are_refused, make_place, remove_place),
         cmocka_unit_test_setup_teardown(test_a_killed_writer_loses_no_finished_run, make_place,
                                         remove_place),
