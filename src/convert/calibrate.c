@@ -107,11 +107,12 @@ static void by_entropy(const histogram *h, jl_range *r)
 
 typedef struct calibration {
     const jl_quantize_options *options;
+    jl_arena *arena;
     jl_map places; /* value name to index */
-    jl_range *ranges;
+    jl_observed *values;
     histogram *histograms; /* NULL for MinMax */
     bool *seen;
-    size_t count;
+    size_t count, samples, sample; /* the one at hand */
 } calibration;
 
 /* Extremes, and whether every element is finite; in lanes, which compilers turn into vectors. */
@@ -142,6 +143,51 @@ static bool extremes(const float *x, size_t n, float *low, float *high)
     return sum == 0;
 }
 
+void jl_add_means(const jl_tensor *t, size_t axis, double share, double *means)
+{
+    size_t inner = 1, channels = (size_t)t->dims[axis], n = t->size_bytes / sizeof(float);
+    for (size_t k = axis + 1; k < (size_t)t->rank; k++)
+        inner *= (size_t)t->dims[k];
+    const float *x = t->data;
+    share *= (double)channels / (double)n;
+    for (size_t i = 0; inner == 1 && i < n; i += channels)
+        for (size_t k = 0; k < channels; k++)
+            means[k] += (double)x[i + k] * share;
+    for (size_t i = 0; inner > 1 && i < n; i += inner) {
+        enum { LANES = 16 };
+        float lanes[LANES] = {0}, sum = 0;
+        size_t k = 0;
+        for (; k + LANES <= inner; k += LANES)
+            for (size_t j = 0; j < LANES; j++)
+                lanes[j] += x[i + k + j];
+        for (; k < inner; k++)
+            sum += x[i + k];
+        for (size_t j = 0; j < LANES; j++)
+            sum += lanes[j];
+        means[i / inner % channels] += (double)sum * share;
+    }
+}
+
+static int add_to_means(calibration *c, jl_observed *v, const jl_tensor *t, jl_error *err)
+{
+    int axis = v->axis < 0 ? t->rank + v->axis : v->axis;
+    if (axis < 0 || axis >= t->rank) return 0;
+    size_t channels = (size_t)t->dims[axis];
+    if (!v->means) {
+        v->channels = channels;
+        v->means = jl_arena_array(c->arena, channels + 1, sizeof *v->means);
+        if (v->keep_each)
+            v->each = jl_arena_array(c->arena, channels * c->samples + 1, sizeof *v->each);
+        if (!v->means || (v->keep_each && !v->each))
+            return jl_fail(err, JL_ERR_MEMORY, "out of memory while calibrating");
+    }
+    if (channels != v->channels)
+        return jl_fail(err, JL_ERR_FORMAT, "'%s' changes its shape between samples", t->name);
+    jl_add_means(t, (size_t)axis, 1 / (double)c->samples, v->means);
+    if (v->keep_each) jl_add_means(t, (size_t)axis, 1, v->each + c->sample * channels);
+    return 0;
+}
+
 static int observe(calibration *c, const jl_tensor *t, jl_error *err)
 {
     uint32_t at = jl_map_get(&c->places, jl_str_c(t->name));
@@ -155,12 +201,12 @@ static int observe(calibration *c, const jl_tensor *t, jl_error *err)
     if (n == 0) return 0;
     if (!extremes(x, n, &low, &high))
         return jl_fail(err, JL_ERR_FORMAT, "'%s' is NaN or infinite on the samples", t->name);
-    jl_range *r = &c->ranges[at];
+    jl_range *r = &c->values[at].range;
     r->low = c->seen[at] ? fminf(r->low, low) : low;
     r->high = c->seen[at] ? fmaxf(r->high, high) : high;
     c->seen[at] = true;
     if (c->histograms) add_to_histogram(&c->histograms[at], x, n, low, high);
-    return 0;
+    return c->values[at].axis == JL_NO_MEANS ? 0 : add_to_means(c, &c->values[at], t, err);
 }
 
 static int run_sample(calibration *c, jl_session *session, const jl_samples *samples, size_t i,
@@ -169,6 +215,7 @@ static int run_sample(calibration *c, jl_session *session, const jl_samples *sam
     const jl_tensor *outputs;
     size_t count;
     int rc = samples->get(samples->ctx, i, inputs, err);
+    c->sample = i;
     /* Inputs are no outputs: their ranges come from the samples themselves. */
     for (size_t k = 0; !rc && k < samples->inputs; k++)
         if (inputs[k].dtype == JL_FLOAT) rc = observe(c, &inputs[k], err);
@@ -191,15 +238,15 @@ static int run_samples(calibration *c, const char *model, const jl_samples *samp
     return rc;
 }
 
-static int allocate(calibration *c, const jl_str *names, size_t count, jl_error *err)
+static int allocate(calibration *c, jl_error *err)
 {
     bool histograms = c->options->calibration != JL_CALIBRATE_MINMAX;
-    c->count = count;
+    size_t count = c->count;
     c->seen = calloc(count + 1, sizeof *c->seen);
     c->histograms = histograms ? calloc(count + 1, sizeof *c->histograms) : NULL;
     bool ok = c->seen && (!histograms || c->histograms);
     for (size_t i = 0; ok && i < count; i++) {
-        ok = jl_map_set(&c->places, names[i], (uint32_t)i);
+        ok = jl_map_set(&c->places, c->values[i].name, (uint32_t)i);
         if (ok && histograms) ok = (c->histograms[i].bins = calloc(BINS, sizeof(uint64_t))) != NULL;
     }
     return ok ? 0 : jl_fail(err, JL_ERR_MEMORY, "out of memory while calibrating");
@@ -214,12 +261,19 @@ static void release(calibration *c)
     jl_map_free(&c->places);
 }
 
-int jl_calibrate(jl_edit *e, const jl_str *names, size_t count, const char *scratch,
-                 const jl_samples *samples, const jl_quantize_options *options, jl_range *ranges,
-                 jl_error *err)
+int jl_calibrate(jl_edit *e, jl_observed *values, size_t count, const char *scratch,
+                 const jl_samples *samples, const jl_quantize_options *options, jl_error *err)
 {
-    calibration c = {.options = options, .ranges = ranges};
-    int rc = allocate(&c, names, count, err);
+    calibration c = {.options = options,
+                     .arena = e->arena,
+                     .values = values,
+                     .count = count,
+                     .samples = samples->count};
+    jl_str *names = jl_arena_array(e->arena, count + 1, sizeof *names);
+    if (!names) return jl_fail(err, JL_ERR_MEMORY, "out of memory while calibrating");
+    for (size_t i = 0; i < count; i++)
+        names[i] = values[i].name;
+    int rc = allocate(&c, err);
     if (!rc) rc = jl_observe(e, names, NULL, count, scratch, err);
     if (!rc) rc = run_samples(&c, scratch, samples, err);
     unlink(scratch);
@@ -228,9 +282,9 @@ int jl_calibrate(jl_edit *e, const jl_str *names, size_t count, const char *scra
             rc = jl_fail(err, JL_ERR_FORMAT, "the runtime did not return '%.*s'", JL_FMT(names[i]));
         else if (c.histograms && c.histograms[i].top > 0) {
             if (options->calibration == JL_CALIBRATE_PERCENTILE)
-                by_percentile(&c.histograms[i], options->percentile, &ranges[i]);
+                by_percentile(&c.histograms[i], options->percentile, &values[i].range);
             else
-                by_entropy(&c.histograms[i], &ranges[i]);
+                by_entropy(&c.histograms[i], &values[i].range);
         }
     }
     release(&c);

@@ -16,11 +16,28 @@ typedef struct jl_range {
     float low, high; /* low <= high; both 0 when only zeros were seen */
 } jl_range;
 
-/* Runs the model of `e` (FP32) with the named values as outputs and fills in a range for each.
- * JL_ERR_FORMAT when a value is NaN or
- * infinite (it is named) or never came out. Writes the model to `scratch` on the way. */
-int jl_calibrate(jl_edit *e, const jl_str *names, size_t count, const char *scratch,
-                 const jl_samples *samples, const jl_quantize_options *options, jl_range *ranges,
-                 jl_error *err);
+/* A value to observe: its range, and its mean for each index of one axis over all samples and
+ * positions. */
+typedef struct jl_observed {
+    jl_str name;
+    int axis;       /* of the means, negative from the end; JL_NO_MEANS: none wanted */
+    bool keep_each; /* keep the means of every sample, too */
+    jl_range range; /* out */
+    double
+        *means;   /* out, in the edit's arena: `channels` of them; NULL: the value lacks the axis */
+    double *each; /* out: samples x channels, as the means */
+    size_t channels; /* out */
+} jl_observed;
+
+#define JL_NO_MEANS INT32_MAX
+
+/* Adds each channel's mean over an FP32 tensor, times `share`, to means[channel]. */
+void jl_add_means(const jl_tensor *t, size_t axis, double share, double *means);
+
+/* Runs the model of `e` (FP32) with the values as outputs and fills in what was observed.
+ * JL_ERR_FORMAT when a value is NaN or infinite (it is named) or never came out. Writes the model
+ * to `scratch` on the way. */
+int jl_calibrate(jl_edit *e, jl_observed *values, size_t count, const char *scratch,
+                 const jl_samples *samples, const jl_quantize_options *options, jl_error *err);
 
 #endif

@@ -3,6 +3,7 @@
 #include <float.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static int no_memory(jl_error *err)
@@ -169,16 +170,21 @@ static void recipe_floats(const jl_recipe *r, uint64_t first, float *to, size_t 
     }
 }
 
-float *jl_edit_floats(jl_edit *e, jl_str name, size_t *n)
+/* Where the FP32 elements of an initialiser are; floats.p NULL: it is none. */
+static jl_recipe floats_of(const jl_edit *e, jl_str name)
 {
     uint32_t i = jl_map_get(&e->initializers, name);
-    if (i == JL_MAP_NONE) return NULL;
+    if (i == JL_MAP_NONE) return (jl_recipe){0};
     const onnx_tensor *t = &e->graph->initializers.p[i];
     jl_recipe r = e->recipes[i];
-    if (!r.floats.p) {
-        if (t->data_type != JL_FLOAT) return NULL;
-        r.floats = t->raw_data;
-    }
+    if (!r.floats.p && t->data_type == JL_FLOAT) r.floats = t->raw_data;
+    return r;
+}
+
+float *jl_edit_floats(jl_edit *e, jl_str name, size_t *n)
+{
+    jl_recipe r = floats_of(e, name);
+    if (!r.floats.p) return NULL;
     *n = r.floats.n / 4;
     float *floats = jl_arena_array(e->arena, *n, sizeof *floats);
     if (floats && *n) recipe_floats(&r, 0, floats, *n);
@@ -204,6 +210,21 @@ float jl_edit_most(jl_edit *e, size_t i)
         }
     }
     return kept->most;
+}
+
+bool jl_edit_floats_into(jl_edit *e, jl_str name, float **to, size_t *capacity, size_t *n)
+{
+    jl_recipe r = floats_of(e, name);
+    if (!r.floats.p) return false;
+    *n = r.floats.n / 4;
+    if (*n > *capacity) {
+        float *larger = realloc(*to, *n * sizeof *larger);
+        if (!larger) return false;
+        *to = larger;
+        *capacity = *n;
+    }
+    if (*n) recipe_floats(&r, 0, *to, *n);
+    return true;
 }
 
 int jl_edit_node(jl_edit *e, onnx_node *node, const char *op_type, jl_str name,

@@ -47,6 +47,8 @@ int jl_edit_retype(jl_edit *e, size_t i, jl_dtype to, jl_error *err);
 /* The FP32 elements of an initialiser in aligned memory of the arena, the recipe's scale applied;
  * NULL when there is no such FP32 initialiser or no memory. */
 float *jl_edit_floats(jl_edit *e, jl_str name, size_t *n);
+/* The same into memory of the caller, which grows by realloc as needed: *capacity elements. */
+bool jl_edit_floats_into(jl_edit *e, jl_str name, float **to, size_t *capacity, size_t *n);
 
 /* The largest finite magnitude of an FP32 initialiser, 0 for another; what was found is kept. */
 float jl_edit_most(jl_edit *e, size_t i);

@@ -1,37 +1,21 @@
-#include "convert/calibrate.h"
 #include "convert/fold.h"
 #include "convert/names.h"
-#include "convert/placement.h"
+#include "convert/quantize_parts.h"
 #include "convert/readers.h"
+#include "convert/recentre.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-typedef struct scale {
-    float step;
-    uint8_t zero;
-    jl_str step_name, zero_name; /* initialisers; p NULL until written */
-} scale;
-
-typedef struct quantizer {
-    jl_edit *edit;
-    const jl_quantize_options *options;
-    jl_quantize_summary *summary;
-    jl_quantized placed;
-    scale *scales; /* by value, of roots */
-    jl_str *names; /* by value: its dequantised name, or p NULL */
-    onnx_node *nodes;
-    size_t count, capacity;
-} quantizer;
+#include <unistd.h>
 
 static int no_memory(jl_error *err)
 {
     return jl_fail(err, JL_ERR_MEMORY, "out of memory while quantising");
 }
 
-static int emit(quantizer *q, const onnx_node *node, jl_error *err)
+static int emit(jl_quantizer *q, const onnx_node *node, jl_error *err)
 {
     if (q->count == q->capacity) {
         size_t capacity = q->capacity ? q->capacity * 2 : 512;
@@ -45,8 +29,8 @@ static int emit(quantizer *q, const onnx_node *node, jl_error *err)
     return 0;
 }
 
-static int linear(quantizer *q, const char *op_type, const jl_str inputs[3], jl_str output,
-                  int64_t axis, jl_error *err)
+int jl_quantize_linear(jl_quantizer *q, const char *op_type, const jl_str inputs[3], jl_str output,
+                       int64_t axis, jl_error *err)
 {
     onnx_node node;
     int rc = jl_edit_node(q->edit, &node, op_type, output, inputs, 3, output, err);
@@ -56,7 +40,7 @@ static int linear(quantizer *q, const char *op_type, const jl_str inputs[3], jl_
 
 /* Asymmetric 8 bits with zero inside the range and on a level of its own, so that padding and
  * rectified values are exact. */
-static void set_scale(scale *s, jl_range r)
+static void set_scale(jl_scale *s, jl_range r)
 {
     float low = fminf(r.low, 0), high = fmaxf(r.high, 0);
     s->step = (high - low) / 255;
@@ -64,9 +48,9 @@ static void set_scale(scale *s, jl_range r)
     s->zero = (uint8_t)lrintf(fminf(fmaxf(-low / s->step, 0), 255));
 }
 
-static int write_scale(quantizer *q, uint32_t root, jl_error *err)
+static int write_scale(jl_quantizer *q, uint32_t root, jl_error *err)
 {
-    scale *s = &q->scales[root];
+    jl_scale *s = &q->scales[root];
     jl_str name = q->placed.graph->values[root].name;
     if (s->step_name.p) return 0;
     s->step_name = jl_edit_unique(q->edit, name, "_scale");
@@ -82,152 +66,49 @@ static int write_scale(quantizer *q, uint32_t root, jl_error *err)
 
 /* QuantizeLinear and DequantizeLinear of a value that stands under `from`; the result takes the
  * name `to`, or a new one where `to` is empty. */
-static int quantize_value(quantizer *q, uint32_t value, jl_str from, jl_str to, jl_error *err)
+static int quantize_value(jl_quantizer *q, uint32_t value, jl_str from, jl_str to, jl_error *err)
 {
     uint32_t root = q->placed.values[value].root;
-    const scale *s = &q->scales[root];
+    const jl_scale *s = &q->scales[root];
     jl_str base = q->placed.graph->values[value].name;
     int rc = write_scale(q, root, err);
     if (rc) return rc;
     jl_str bytes = jl_edit_unique(q->edit, base, "_quantized");
     if (!to.p) to = jl_edit_unique(q->edit, base, "_dequantized");
-    rc = linear(q, "QuantizeLinear", (jl_str[]){from, s->step_name, s->zero_name}, bytes, -1, err);
+    rc = jl_quantize_linear(q, "QuantizeLinear", (jl_str[]){from, s->step_name, s->zero_name},
+                            bytes, -1, err);
     if (!rc)
-        rc = linear(q, "DequantizeLinear", (jl_str[]){bytes, s->step_name, s->zero_name}, to, -1,
-                    err);
+        rc = jl_quantize_linear(q, "DequantizeLinear",
+                                (jl_str[]){bytes, s->step_name, s->zero_name}, to, -1, err);
     q->names[value] = to;
     return rc;
 }
 
-/* Signed 8-bit weights with one scale for each index of `axis`. */
-typedef struct weights {
-    int8_t *bytes;
-    float *steps;
-    size_t elements, channels;
-} weights;
-
-static int round_weights(quantizer *q, jl_str name, size_t axis, weights *w, jl_error *err)
-{
-    uint32_t at = jl_map_get(&q->edit->initializers, name);
-    const onnx_tensor *t = &q->edit->graph->initializers.p[at];
-    size_t inner = 1, outer = 1, largest = q->options->reduce_range ? 63 : 127;
-    for (size_t i = 0; i < t->dims.n; i++)
-        *(i < axis ? &outer : &inner) *= i == axis ? 1 : (size_t)t->dims.p[i];
-    w->channels = (size_t)t->dims.p[axis];
-    float *x = jl_edit_floats(q->edit, name, &w->elements);
-    if (!x || w->elements != outer * inner * w->channels)
-        return jl_fail(err, JL_ERR_FORMAT, "the weights '%.*s' do not fit their shape",
-                       JL_FMT(name));
-    w->bytes = jl_arena_array(q->edit->arena, w->elements + 1, 1);
-    w->steps = jl_arena_array(q->edit->arena, w->channels + 1, sizeof *w->steps);
-    if (!w->bytes || !w->steps) return no_memory(err);
-    for (size_t i = 0; i < w->elements; i += inner) {
-        float *most = &w->steps[i / inner % w->channels];
-        for (size_t k = i; k < i + inner; k++)
-            *most = fabsf(x[k]) > *most ? fabsf(x[k]) : *most;
-    }
-    for (size_t c = 0; c < w->channels; c++) {
-        if (!isfinite(w->steps[c]))
-            return jl_fail(err, JL_ERR_FORMAT, "the weights '%.*s' hold an infinity", JL_FMT(name));
-        w->steps[c] = w->steps[c] > 0 ? w->steps[c] / (float)largest : 1;
-    }
-    for (size_t i = 0; i < w->elements; i += inner) {
-        float inverse = 1 / w->steps[i / inner % w->channels];
-        for (size_t k = i; k < i + inner; k++) {
-            float v = x[k] * inverse;
-            w->bytes[k] = (int8_t)(v + (v < 0 ? -0.5f : 0.5f));
-        }
-    }
-    q->summary->weights += w->elements;
-    return 0;
-}
-
-/* An integer initialiser, its scales and zero points, and the node that dequantises it. */
-static int write_constant(quantizer *q, jl_str name, jl_dtype type, const int64_t *dims,
-                          size_t rank, const void *bytes, const float *steps, size_t channels,
-                          int64_t axis, jl_str *output, jl_error *err)
-{
-    jl_edit *e = q->edit;
-    size_t width = jl_dtype_bits(type) / 8, n = width;
-    for (size_t i = 0; i < rank; i++)
-        n *= (size_t)dims[i];
-    void *zeros = jl_arena_array(e->arena, channels, width);
-    if (!zeros) return no_memory(err);
-    int64_t count = (int64_t)channels, rc;
-    jl_str inputs[3] = {jl_edit_unique(e, name, "_quantized"), jl_edit_unique(e, name, "_scale"),
-                        jl_edit_unique(e, name, "_zero_point")};
-    *output = jl_edit_unique(e, name, "_dequantized");
-    rc = jl_edit_add_initializer(e, inputs[0], type, dims, rank, bytes, n, err);
-    if (rc >= 0)
-        rc = jl_edit_add_initializer(e, inputs[1], JL_FLOAT, &count, 1, steps,
-                                     channels * sizeof *steps, err);
-    if (rc >= 0)
-        rc = jl_edit_add_initializer(e, inputs[2], type, &count, 1, zeros, channels * width, err);
-    return rc < 0 ? (int)rc : linear(q, "DequantizeLinear", inputs, *output, axis, err);
-}
-
-/* Bias in units of the product of both scales: the accumulator's own. */
-static int write_bias(quantizer *q, const jl_node *n, const weights *w, jl_str *output,
-                      jl_error *err)
-{
-    jl_str name = n->onnx->inputs.p[2];
-    size_t count;
-    const float *bias = jl_edit_floats(q->edit, name, &count);
-    if (!bias || count != w->channels)
-        return jl_fail(err, JL_ERR_FORMAT, "the bias '%.*s' does not fit its weights",
-                       JL_FMT(name));
-    int32_t *bytes = jl_arena_array(q->edit->arena, count, sizeof *bytes);
-    float *steps = jl_arena_array(q->edit->arena, count, sizeof *steps);
-    if (!bytes || !steps) return no_memory(err);
-    float input_step = q->scales[q->placed.values[n->inputs[0]].root].step;
-    for (size_t c = 0; c < count; c++) {
-        steps[c] = input_step * w->steps[c];
-        bytes[c] = (int32_t)lrint(fmin(fmax((double)bias[c] / steps[c], INT32_MIN), INT32_MAX));
-    }
-    int64_t dims = (int64_t)count;
-    return write_constant(q, name, JL_INT32, &dims, 1, bytes, steps, count, 0, output, err);
-}
-
-static int quantize_weights(quantizer *q, const jl_node *n, onnx_node *copy, jl_error *err)
-{
-    jl_str name = n->onnx->inputs.p[1];
-    uint32_t at = jl_map_get(&q->edit->initializers, name);
-    if (at == JL_MAP_NONE) return 0; /* a product of two activations */
-    const onnx_tensor *t = &q->edit->graph->initializers.p[at];
-    bool rows = jl_str_is(n->onnx->op_type, "Conv") || onnx_attribute_i(n->onnx, "transB", 0);
-    size_t axis = rows ? 0 : t->dims.n - 1, rank = t->dims.n;
-    const int64_t *dims = t->dims.p;
-    weights w = {0};
-    int rc = round_weights(q, name, axis, &w, err);
-    if (!rc)
-        rc = write_constant(q, name, JL_INT8, dims, rank, w.bytes, w.steps, w.channels,
-                            (int64_t)axis, &copy->inputs.p[1], err);
-    if (!rc && n->n_inputs > 2 && n->inputs[2] != JL_NONE)
-        rc = write_bias(q, n, &w, &copy->inputs.p[2], err);
-    return rc;
-}
-
 /* The name under which the node reads a value. */
-static jl_str read_name(const quantizer *q, const jl_node *n, jl_role role, uint32_t k)
+static jl_str read_name(const jl_quantizer *q, uint32_t number, uint32_t k)
 {
+    const jl_node *n = &q->placed.graph->nodes[number];
+    jl_role role = q->placed.roles[number];
     uint32_t v = n->inputs[k];
-    if (v == JL_NONE || !q->names[v].p) return n->onnx->inputs.p[k];
+    if (v == JL_NONE) return n->onnx->inputs.p[k];
+    if (q->shifted[number].p && q->placed.graph->values[v].initializer) return q->shifted[number];
+    if (!q->names[v].p) return n->onnx->inputs.p[k];
     bool anchor = role == JL_ROLE_ANCHOR && k < 2;
     return anchor || q->placed.values[v].produced ? q->names[v] : n->onnx->inputs.p[k];
 }
 
-static int rewrite_node(quantizer *q, uint32_t number, jl_error *err)
+static int rewrite_node(jl_quantizer *q, uint32_t number, jl_error *err)
 {
     const jl_graph *g = q->placed.graph;
     const jl_node *n = &g->nodes[number];
     jl_role role = q->placed.roles[number];
     onnx_node copy = *n->onnx;
-    copy.inputs.p = jl_arena_array(q->edit->arena, n->n_inputs + 1, sizeof *copy.inputs.p);
+    copy.inputs.p = jl_arena_array(q->edit->arena, n->n_inputs + 3, sizeof *copy.inputs.p);
     copy.outputs.p = jl_arena_array(q->edit->arena, n->n_outputs + 1, sizeof *copy.outputs.p);
     if (!copy.inputs.p || !copy.outputs.p) return no_memory(err);
     for (uint32_t k = 0; k < n->n_inputs; k++)
-        copy.inputs.p[k] = read_name(q, n, role, k);
-    int rc = role == JL_ROLE_ANCHOR ? quantize_weights(q, n, &copy, err) : 0;
+        copy.inputs.p[k] = read_name(q, number, k);
+    int rc = role == JL_ROLE_ANCHOR ? jl_quantize_weights(q, n, &copy, err) : 0;
     for (uint32_t k = 0; k < n->n_outputs; k++) {
         uint32_t v = n->outputs[k];
         copy.outputs.p[k] = n->onnx->outputs.p[k];
@@ -249,31 +130,61 @@ static int rewrite_node(quantizer *q, uint32_t number, jl_error *err)
     return rc;
 }
 
-/* The values with a range of their own, by number. */
-static int find_ranges(quantizer *q, const jl_samples *samples, const char *scratch, jl_error *err)
+/* The axis along which an anchor that reads the value wants its means. */
+static int means_axis(const jl_quantizer *q, uint32_t value)
 {
     const jl_graph *g = q->placed.graph;
-    jl_arena *a = q->edit->arena;
-    jl_str *names = jl_arena_array(a, g->n_values + 1, sizeof *names);
-    uint32_t *numbers = jl_arena_array(a, g->n_values + 1, sizeof *numbers);
-    jl_range *ranges = jl_arena_array(a, g->n_values + 1, sizeof *ranges);
-    if (!names || !numbers || !ranges) return no_memory(err);
+    const jl_value *v = &g->values[value];
+    for (uint32_t k = 0; k < v->n_uses; k++) {
+        uint32_t node = g->uses[v->first_use + k].node;
+        const jl_node *n = &g->nodes[node];
+        if (q->placed.roles[node] == JL_ROLE_ANCHOR && n->inputs[0] == value &&
+            g->values[n->inputs[1]].initializer)
+            return jl_str_is(n->onnx->op_type, "Conv") ? 1 : -1;
+    }
+    return JL_NO_MEANS;
+}
+
+/* The axis along which a bias moves an output of the model. */
+static bool output_axis(const jl_quantizer *q, uint32_t value, int *axis)
+{
+    const jl_graph *g = q->placed.graph;
+    const jl_value *v = &g->values[value];
+    if (!v->is_output || v->node == JL_NONE) return false;
+    jl_str op = g->nodes[v->node].onnx->op_type;
+    bool convolution = jl_str_is(op, "Conv");
+    if (!convolution && !jl_str_is(op, "Gemm") && !jl_str_is(op, "Add")) return false;
+    *axis = convolution ? 1 : -1;
+    return true;
+}
+
+/* Observes the values with a range of their own, and those that meet constant weights. */
+static int find_ranges(jl_quantizer *q, const jl_samples *samples, const char *scratch,
+                       jl_error *err)
+{
+    const jl_graph *g = q->placed.graph;
+    jl_observed *list = jl_arena_array(q->edit->arena, g->n_values + 1, sizeof *list);
+    if (!list) return no_memory(err);
     size_t count = 0;
     for (uint32_t v = 0; v < g->n_values; v++) {
         const jl_placement_of_value *p = &q->placed.values[v];
-        if ((!p->produced && !p->needed) || p->root != v) continue;
-        names[count] = g->values[v].name;
-        numbers[count++] = v;
+        int axis = means_axis(q, v);
+        bool ranged = (p->produced || p->needed) && p->root == v;
+        bool output = output_axis(q, v, &axis);
+        if (!ranged && axis == JL_NO_MEANS) continue;
+        q->observed[v] = &list[count];
+        list[count++] = (jl_observed){.name = g->values[v].name, .axis = axis, .keep_each = output};
     }
-    int rc = jl_calibrate(q->edit, names, count, scratch, samples, q->options, ranges, err);
-    for (size_t i = 0; !rc && i < count; i++) {
-        set_scale(&q->scales[numbers[i]], ranges[i]);
-        q->summary->constant += ranges[i].low == ranges[i].high;
+    int rc = jl_calibrate(q->edit, list, count, scratch, samples, q->options, err);
+    for (uint32_t v = 0; !rc && v < g->n_values; v++) {
+        if (!q->observed[v] || q->placed.values[v].root != v) continue;
+        set_scale(&q->scales[v], q->observed[v]->range);
+        q->summary->constant += q->observed[v]->range.low == q->observed[v]->range.high;
     }
     return rc;
 }
 
-static int rewrite_graph(quantizer *q, jl_error *err)
+static int rewrite_graph(jl_quantizer *q, jl_error *err)
 {
     const jl_graph *g = q->placed.graph;
     int rc = 0;
@@ -290,7 +201,38 @@ static int rewrite_graph(quantizer *q, jl_error *err)
     return jl_drop_unread(q->edit) ? 0 : no_memory(err);
 }
 
-static int quantize(quantizer *q, const jl_samples *samples, jl_error *err)
+/* The bias of an output gains what the mean of the output lacks. */
+static int recentre(jl_quantizer *q, const jl_samples *samples, const char *scratch, jl_error *err)
+{
+    jl_edit *e = q->edit;
+    const jl_observed *wanted = q->output.name.p ? q->observed[q->output.value] : NULL;
+    if (!wanted || !wanted->each || samples->count < JL_RECENTRE_LEAST) return 0;
+    double *shift = jl_arena_array(e->arena, wanted->channels + 1, sizeof *shift);
+    if (!shift) return no_memory(err);
+    int rc = jl_edit_save(e, scratch, err);
+    if (!rc) rc = jl_mean_error(scratch, samples, wanted, shift, err);
+    unlink(scratch);
+    uint32_t at = jl_map_get(&e->initializers, q->output.name);
+    uint32_t steps_at = q->output.steps.p ? jl_map_get(&e->initializers, q->output.steps) : at;
+    if (rc || at == JL_MAP_NONE || steps_at == JL_MAP_NONE) return rc;
+    onnx_tensor *t = &e->graph->initializers.p[at];
+    const char *steps = e->graph->initializers.p[steps_at].raw_data.p;
+    char *bytes = jl_arena_alloc(e->arena, t->raw_data.n);
+    if (!bytes || t->raw_data.n != wanted->channels * 4) return bytes ? 0 : no_memory(err);
+    for (size_t c = 0; c < wanted->channels; c++) {
+        int32_t whole;
+        float number;
+        memcpy(&whole, t->raw_data.p + 4 * c, 4);
+        memcpy(&number, (q->output.steps.p ? steps : t->raw_data.p) + 4 * c, 4);
+        whole = (int32_t)lrint(fmin(fmax(whole + shift[c] / number, INT32_MIN), INT32_MAX));
+        number += (float)shift[c];
+        memcpy(bytes + 4 * c, q->output.steps.p ? (void *)&whole : (void *)&number, 4);
+    }
+    t->raw_data.p = bytes;
+    return 0;
+}
+
+static int quantize(jl_quantizer *q, const jl_samples *samples, jl_error *err)
 {
     jl_edit *e = q->edit;
     const jl_quantize_options *o = q->options;
@@ -313,10 +255,13 @@ static int quantize(quantizer *q, const jl_samples *samples, jl_error *err)
             "there is no convolution or matrix product with constant weights to quantise");
     q->scales = jl_arena_array(e->arena, graph->n_values + 1, sizeof *q->scales);
     q->names = jl_arena_array(e->arena, graph->n_values + 1, sizeof *q->names);
-    char *scratch = jl_arena_printf(e->arena, "%s/calibrate-%p.onnx", o->scratch, (void *)e);
-    if (!q->scales || !q->names || !scratch) return no_memory(err);
+    q->observed = jl_arena_array(e->arena, graph->n_values + 1, sizeof *q->observed);
+    q->shifted = jl_arena_array(e->arena, graph->n_nodes + 1, sizeof *q->shifted);
+    char *scratch = jl_arena_printf(e->arena, "%s/calibrate-%d.onnx", o->scratch, (int)getpid());
+    if (!q->scales || !q->names || !q->observed || !q->shifted || !scratch) return no_memory(err);
     rc = find_ranges(q, samples, scratch, err);
-    return rc ? rc : rewrite_graph(q, err);
+    if (!rc) rc = rewrite_graph(q, err);
+    return rc ? rc : recentre(q, samples, scratch, err);
 }
 
 int jl_quantize(const char *from, const char *to, const jl_samples *samples,
@@ -327,7 +272,7 @@ int jl_quantize(const char *from, const char *to, const jl_samples *samples,
         return jl_fail(err, JL_ERR_USAGE, "quantisation needs at least one sample to calibrate on");
     onnx_file *file;
     jl_edit edit = {0};
-    quantizer q = {.edit = &edit, .options = options, .summary = summary};
+    jl_quantizer q = {.edit = &edit, .options = options, .summary = summary};
     int rc = onnx_open(from, &file, err);
     if (rc) return rc;
     int64_t opset = onnx_opset_version(file->model, "");
@@ -340,6 +285,7 @@ int jl_quantize(const char *from, const char *to, const jl_samples *samples,
     if (!rc) rc = quantize(&q, samples, err);
     if (!rc) rc = jl_edit_save(&edit, to, err);
     jl_edit_end(&edit);
+    free(q.floats);
     onnx_close(file);
     return rc ? jl_prefix(err, "%s", from) : 0;
 }

@@ -12,3 +12,8 @@ endforeach()
 add_executable(bare_ort ${CMAKE_CURRENT_LIST_DIR}/bare_ort.c)
 target_link_libraries(bare_ort PRIVATE jl_flags ${CMAKE_DL_LIBS})
 set_target_properties(bare_ort PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/bench)
+
+# Gives bench_int8.py the inputs that jouleline itself makes.
+add_executable(seeded_items ${CMAKE_CURRENT_LIST_DIR}/seeded_items.c)
+target_link_libraries(seeded_items PRIVATE jl_convert)
+set_target_properties(seeded_items PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/bench)

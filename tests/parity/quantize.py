@@ -80,6 +80,65 @@ def gemm_between_float_operators(folder):
     assert "no convolution" in kept, kept
 
 
+def mean_error(folder, nodes, constants, shape, x, samples):
+    """Of the outputs, in units of the noise of single items, as mean square over channels."""
+    fp32, int8, items = small(folder, nodes, constants, shape), folder / "m8.onnx", folder / "m.npy"
+    np.save(items, x[:64])
+    call("model", "quantize", fp32, "-o", int8, "--npy", items, "-n", samples)
+    onnx.checker.check_model(onnx.load(str(int8)), full_check=True)
+    e = logits(int8, x[64:]) - logits(fp32, x[64:])
+    e = e.reshape(len(e), e.shape[1], -1).mean(2)
+    return float((e.mean(0) ** 2).mean() / e.var(0).mean())
+
+
+def rounding_leaves_the_mean(folder):
+    """Inputs with a mean: the errors of rounded weights would shift every output (by 12 times these bounds)."""
+    rng = np.random.default_rng(5)
+    rows = rng.uniform(0, 1, (256, 128)).astype(np.float32)
+    w = rng.standard_normal((128, 24)).astype(np.float32)
+    b = rng.standard_normal(24).astype(np.float32)
+    last = [h.make_node("Exp", ["e"], ["f"]), h.make_node("Log", ["f"], ["y"])]  # no output bias to correct afterwards
+    narrow = {"w": w * 0.05, "b": b * 0.05}
+    for node, constants in (([h.make_node("Gemm", ["x", "w", "b"], ["e"])], narrow),
+                            ([h.make_node("Gemm", ["x", "v"], ["e"], transB=1)], {"v": narrow["w"].T.copy()}),
+                            ([h.make_node("MatMul", ["x", "w"], ["m"]), h.make_node("Add", ["b", "m"], ["e"])], narrow)):
+        got = mean_error(folder, node + last, constants, ("batch", 128), rows, 4)
+        assert got < 0.4, (node[0].op_type, len(constants), got)
+    pictures = (rng.uniform(0, 1, (256, 8, 12, 12)) + np.arange(8).reshape(8, 1, 1)).astype(np.float32)
+    for groups, k in ((1, 8), (2, 4), (8, 1)):
+        kernels = rng.standard_normal((16, k, 3, 3)).astype(np.float32)
+        kernels -= kernels.mean((1, 2, 3), keepdims=True)
+        conv = [h.make_node("Conv", ["x", "k"], ["c"], group=groups), h.make_node("GlobalAveragePool", ["c"], ["p"]),
+                h.make_node("Flatten", ["p"], ["e"])]
+        got = mean_error(folder, conv + last, {"k": kernels * 0.02}, ("batch", 8, 12, 12), pictures, 4)
+        assert got < 0.5, (groups, got)
+
+
+def outputs_are_recentred(folder):
+    """Clipping (a narrow percentile) shifts the mean of the output; the last bias takes it back."""
+    rng = np.random.default_rng(6)
+    x = rng.exponential(1, (256, 64)).astype(np.float32)
+    w = rng.uniform(0, 1, (64, 10)).astype(np.float32)
+    nodes, fp32, items = [h.make_node("Gemm", ["x", "w"], ["y"])], folder / "small.onnx", folder / "m.npy"
+    small(folder, nodes, {"w": w}, ("batch", 64))
+    np.save(items, x[:64])
+    shift = {}
+    for n in (4, 64):  # too few samples say too little, and the output stays as it is
+        call("model", "quantize", fp32, "-o", folder / "o8.onnx", "--npy", items, "-n", n, "--calibration", "percentile",
+             "--percentile", 90)
+        shift[n] = np.abs((logits(folder / "o8.onnx", x[64:]) - logits(fp32, x[64:])).mean(0)).mean()
+    assert shift[64] < 0.2 * shift[4], shift
+
+
+def a_bias_beyond_32_bits(folder):
+    """Tiny weights beside a large bias: the scale grows instead of the bias wrapping."""
+    w, b = np.full((8, 4), 1e-9, np.float32), np.array([5, -5, 1, 0], np.float32)
+    path = small(folder, [h.make_node("Gemm", ["x", "w", "b"], ["y"])], {"w": w, "b": b})
+    call("model", "quantize", path, "-o", folder / "b8.onnx")
+    x = np.ones((2, 8), np.float32)
+    assert np.abs(logits(folder / "b8.onnx", x) - logits(path, x)).max() < 1e-3
+
+
 def refusals(folder):
     w = np.ones((8, 4), np.float32)
     matmul = [h.make_node("MatMul", ["x", "w"], ["y"])]
@@ -101,7 +160,8 @@ def refusals(folder):
 
 
 with tempfile.TemporaryDirectory() as name:
-    tests = [quantized_resnet18, gemm_between_float_operators, refusals]
+    tests = [quantized_resnet18, gemm_between_float_operators, rounding_leaves_the_mean, outputs_are_recentred,
+             a_bias_beyond_32_bits, refusals]
     for test in tests:
         test(pathlib.Path(name))
 print(f"{len(tests)} groups of quantised models as expected")
