@@ -62,6 +62,7 @@ typedef struct job {
     jl_sampler *sampler;
     size_t domains[DOMAINS_MOST], count; /* numbers in the set */
     jl_idle idle[DOMAINS_MOST];
+    jl_power_check check[DOMAINS_MOST]; /* over all rounds */
     round_result *rounds;
     size_t done;
 } job;
@@ -145,6 +146,22 @@ static int run_once(job *j, round_result *r, jl_error *err)
         free(ticks);
     }
     return 0;
+}
+
+/* Domains that offer energy and power are held against themselves, over all runs. */
+static int check_power(job *j, jl_error *err)
+{
+    int64_t from_ns = j->rounds[0].from_ns, to_ns = j->rounds[j->done - 1].to_ns;
+    int rc = 0;
+    for (size_t i = 0; i < j->count && !rc; i++) {
+        jl_tick *ticks = NULL;
+        size_t n = 0;
+        if (!domain(j, i)->has_counter || !domain(j, i)->has_power) continue;
+        rc = jl_sampler_ticks(j->sampler, i, from_ns, &ticks, &n, err);
+        if (!rc) jl_power_check_of(domain(j, i), ticks, n, from_ns, to_ns, &j->check[i]);
+        free(ticks);
+    }
+    return rc;
 }
 
 /* results ------------------------------------------------------------------------------------- */
@@ -243,6 +260,14 @@ static void print_table(const job *j)
         row[5] = s->valid ? jl_energy_method_name(s->method) : why_none(j, i);
     }
     if (cells) jl_print_table(stdout, columns, COLUMNS, cells, j->count);
+    for (size_t i = 0; i < j->count; i++) {
+        const jl_power_check *c = &j->check[i];
+        if (!c->valid) continue;
+        printf("%s: power readings %.4g W, its counter %.4g W over the same times:\n"
+               "ratio %.4f (95 %% interval %.4f to %.4f, %zu readings in %.1f s)\n",
+               label(j, i), c->power_w, c->counter_w, 1 + c->rel, 1 + c->low_rel, 1 + c->high_rel,
+               c->readings, c->span_s);
+    }
 }
 
 static json_t *number(double x)
@@ -275,6 +300,21 @@ static json_t *span_json(const job *j, const jl_span *s, size_t i)
     return o;
 }
 
+static json_t *checks_json(const job *j)
+{
+    json_t *all = json_array();
+    for (size_t i = 0; i < j->count; i++) {
+        const jl_power_check *c = &j->check[i];
+        if (!c->valid) continue;
+        json_array_append_new(
+            all, json_pack("{s:s, s:f, s:f, s:f, s:f, s:f, s:I, s:f}", "domain", domain(j, i)->id,
+                           "power_w", c->power_w, "counter_w", c->counter_w, "ratio", 1 + c->rel,
+                           "ratio_low", 1 + c->low_rel, "ratio_high", 1 + c->high_rel, "readings",
+                           (json_int_t)c->readings, "span_s", c->span_s));
+    }
+    return all;
+}
+
 static void print_json(const job *j)
 {
     json_t *rounds = json_array(), *words = json_array();
@@ -291,7 +331,8 @@ static void print_json(const job *j)
                       cpu_s(r, 0), "peak_memory_bytes", (json_int_t)r->peak_memory_bytes,
                       "exit_code", r->exit.status, "signal", r->exit.signal, "energy", energy));
     }
-    json_t *all = json_pack("{s:o, s:o, s:s}", "command", words, "rounds", rounds, "absent_meters",
+    json_t *all = json_pack("{s:o, s:o, s:o, s:s}", "command", words, "rounds", rounds,
+                            "power_against_counter", checks_json(j), "absent_meters",
                             jl_meter_set_absent(j->set));
     json_dumpf(all, stdout, JSON_INDENT(2));
     putchar('\n');
@@ -314,7 +355,7 @@ static int measure_rounds(job *j, jl_error *err)
         j->done++;
         if (exit_code(&r->exit)) break;
     }
-    return 0;
+    return check_power(j, err);
 }
 
 static int measure(const jl_invocation *call)
@@ -355,6 +396,8 @@ const jl_command jl_command_measure = {
         "meter of this machine, time, CPU time and peak memory. Meters see the whole machine or\n"
         "device, not only the command: keep it quiet. What would have been drawn anyway is taken\n"
         "off in the column above idle, by the idle power measured before the first run.\n"
+        "A sensor that offers an energy counter and power readings is held against itself: their\n"
+        "ratio is printed with its interval.\n"
         "\n"
         "Results go to standard output; the command's own output goes to standard error. The exit\n"
         "code is the command's own, 128 + N when signal N ended it, 127 when there is no such\n"

@@ -132,7 +132,8 @@ typedef struct jl_energy_record {
     int64_t ticks;
     double sensor_se_j;             /* the part of gross_se_j that the sensor's ticks make */
     double drift_rel, drift_se_rel; /* change of power over the window */
-    double slope_check_rel, power_check_rel; /* other estimates over the first, minus 1 */
+    double slope_check_rel, power_check_rel,
+        power_check_se_rel; /* other estimates over the first, minus 1 */
 } jl_energy_record;
 
 /* Updates of a meter's domain around a run. */

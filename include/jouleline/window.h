@@ -116,12 +116,13 @@ typedef struct jl_window {
     double tick_jitter_s;           /* how far ticks stray from regular; NAN when not estimated */
     double all_items;               /* items of the whole window, first start to last end */
     double all_energy_j;            /* gross.j * all_items: an extrapolation to the window's ends */
-    double check_rel;       /* a second estimate over the first, minus 1: the slope of energy
-                               against items; NAN when there is none */
-    double power_check_rel; /* the sensor's power readings against its counter, minus 1; NAN
-                               when it offers only one of them */
-    bool unsettled;         /* power changes by over 2 % in the window, beyond two standard
-                               errors, or the first tick's stands out so */
+    double check_rel; /* a second estimate over the first, minus 1: the slope of energy
+                         against items; NAN when there is none */
+    /* the sensor's power readings against its counter, minus 1, and the random standard error; NAN
+     * when it offers only one of them or the window holds too few readings */
+    double power_check_rel, power_check_se_rel;
+    bool unsettled; /* power changes by over 2 % in the window, beyond two standard
+                       errors, or the first tick's stands out so */
 } jl_window;
 
 /* Energy per item of the calls. `sleeping` and `waking` may be NULL. Never fails: what cannot be
@@ -148,6 +149,20 @@ typedef struct jl_span {
  * must reach beyond both ends (for sensors that average, by their averaging time at the end). */
 void jl_span_estimate(const jl_meter_domain *domain, const jl_tick *ticks, size_t count,
                       int64_t from_ns, int64_t to_ns, const jl_idle *idle, jl_span *out);
+
+/* A sensor's power readings against its own counter: of a sensor that offers both, at every update
+ * the power shown and the mean power that the counter gives for the time which that reading
+ * averages over. The load need not be steady. */
+typedef struct jl_power_check {
+    bool valid; /* three readings or more */
+    size_t readings;
+    double span_s;             /* from the first averaging time's begin to the last reading */
+    double counter_w, power_w; /* means over the readings */
+    double rel, se_rel;        /* power over counter, minus 1, and its random standard error */
+    double low_rel, high_rel;  /* 95 % interval of rel */
+} jl_power_check;
+void jl_power_check_of(const jl_meter_domain *domain, const jl_tick *ticks, size_t count,
+                       int64_t from_ns, int64_t to_ns, jl_power_check *out);
 
 /* The settle rule, on the powers of the tick intervals that lie after since_ns: the last two differ
  * by at most `tolerance_rel` (0.02), and the last and the third last by at most 1.5 times that,

@@ -88,16 +88,20 @@ static inline double jl_fake_device_counter_j(jl_fake_device *d, int64_t t_ns, d
 {
     int64_t tick_ns = t_ns / JL_FAKE_DEVICE_TICK_NS * JL_FAKE_DEVICE_TICK_NS;
     uint32_t before;
-    double e;
+    uint64_t uj;
     do {
         before = atomic_load(&d->sequence);
         int64_t since_ns = tick_ns - atomic_load(&d->t_ns);
-        double p = (double)atomic_load(&d->power_uw) * 1e-6;
-        e = since_ns > 0 ? (double)atomic_load(&d->energy_uj) * 1e-6 + p * (double)since_ns * 1e-9
-                         : (double)atomic_load(&d->tick_energy_uj) * 1e-6;
-        if (power_w) *power_w = p;
+        uint64_t power_uw = atomic_load(&d->power_uw);
+        uj = atomic_load(&d->tick_energy_uj);
+        if (since_ns > 0) /* to the microjoule what jl_fake_device_set will say of that tick */
+            uj = atomic_load(&d->energy_uj) +
+                 (uint64_t)(((unsigned __int128)power_uw * (uint64_t)since_ns +
+                             atomic_load(&d->energy_rest)) /
+                            1000000000u);
+        if (power_w) *power_w = (double)power_uw * 1e-6;
     } while ((before & 1u) || before != atomic_load(&d->sequence));
-    return e;
+    return (double)uj * 1e-6;
 }
 
 #endif

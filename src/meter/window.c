@@ -138,7 +138,8 @@ void jl_window_estimate(const jl_meter_domain *domain, const jl_tick *ticks, siz
                        .drift_rel = NAN,
                        .drift_se_rel = NAN,
                        .check_rel = NAN,
-                       .power_check_rel = NAN};
+                       .power_check_rel = NAN,
+                       .power_check_se_rel = NAN};
     if (!calls_make_sense(calls, out)) return;
     jl_window_job job = {domain, ticks,           tick_count,
                          calls,  calls->pairs[0], calls->pairs[2 * calls->count - 1]};
@@ -203,5 +204,6 @@ void jl_window_add(jl_window *sum, const jl_window *part)
     sum->power_w = whole_w;
     sum->energy_j = sum->gross.j * sum->items;
     sum->all_energy_j = sum->gross.j * sum->all_items;
-    sum->tick_jitter_s = sum->check_rel = sum->power_check_rel = NAN;
+    sum->tick_jitter_s = sum->check_rel = NAN;
+    sum->power_check_rel = sum->power_check_se_rel = NAN;
 }

@@ -156,17 +156,13 @@ static double slope_j(const jl_window_job *job, const series *s)
     return (n * sie - si * se) / (n * sii - si * si);
 }
 
-static double power_check(const jl_window_job *job, const jl_window *out)
+static void power_check(const jl_window_job *job, jl_window *out)
 {
-    double sum = 0, n = 0, lag_s = fmax(job->domain->power_average_s, 0);
-    for (size_t i = 0; i < job->tick_count; i++) {
-        const jl_meter_reading *r = &job->ticks[i].at;
-        if (!(r->valid & JL_READ_POWER) || r->t_after_ns > job->end_ns) continue;
-        if (r->t_before_ns - (int64_t)(lag_s * 1e9) < job->start_ns) continue;
-        sum += r->power_w;
-        n++;
-    }
-    return n >= 2 ? sum / n / out->power_w - 1 : NAN;
+    jl_power_check c;
+    if (!job->domain->has_power) return;
+    jl_power_check_of(job->domain, job->ticks, job->tick_count, job->start_ns, job->end_ns, &c);
+    out->power_check_rel = c.rel;
+    out->power_check_se_rel = c.se_rel;
 }
 
 static bool first_stands_out(const jl_tick_gap *g, size_t count)
@@ -256,7 +252,7 @@ bool jl_window_by_counter(const jl_window_job *job, jl_window *out)
         out->method = fast ? JL_METHOD_COUNTER_WINDOW : JL_METHOD_COUNTER_TICKS;
         out->tick_jitter_s = phase.jitter_s;
         out->check_rel = slope_j(job, &s) / out->gross.j - 1;
-        if (job->domain->has_power) out->power_check_rel = power_check(job, out);
+        power_check(job, out);
     }
     free(s.space);
     return ok;

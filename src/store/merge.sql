@@ -110,12 +110,13 @@ SELECT r.new, p.calls, p.coding, p.data FROM part.stamps p JOIN map_run r ON r.o
 INSERT INTO main.energy(run, scope, meter, headline, method, gross_j_per_item, gross_se_j,
     gross_low_j, gross_high_j, net_sleeping_j_per_item, net_sleeping_se_j, net_waking_j_per_item,
     net_waking_se_j, systematic_rel, power_w, window_j, window_items, window_s, ticks, simulated,
-    modelled, reason, sensor_se_j, drift_rel, drift_se_rel, slope_check_rel, power_check_rel)
+    modelled, reason, sensor_se_j, drift_rel, drift_se_rel, slope_check_rel, power_check_rel,
+    power_check_se_rel)
 SELECT r.new, p.scope, m.new, p.headline, p.method, p.gross_j_per_item, p.gross_se_j, p.gross_low_j,
     p.gross_high_j, p.net_sleeping_j_per_item, p.net_sleeping_se_j, p.net_waking_j_per_item,
     p.net_waking_se_j, p.systematic_rel, p.power_w, p.window_j, p.window_items, p.window_s, p.ticks,
     p.simulated, p.modelled, p.reason, p.sensor_se_j, p.drift_rel, p.drift_se_rel,
-    p.slope_check_rel, p.power_check_rel
+    p.slope_check_rel, p.power_check_rel, p.power_check_se_rel
 FROM part.energy p JOIN map_run r ON r.old = p.run LEFT JOIN map_meter m ON m.old = p.meter;
 INSERT INTO main.tick(run, meter, number, lo_ns, hi_ns, energy_j, power_w, sm_clock_mhz,
     temperature_c)

@@ -67,6 +67,7 @@ jl_energy_record jl_energy_record_empty(void)
         .drift_se_rel = NAN,
         .slope_check_rel = NAN,
         .power_check_rel = NAN,
+        .power_check_se_rel = NAN,
     };
 }
 
@@ -91,14 +92,14 @@ static int put_energy(jl_store *s, jl_id run, const jl_energy_record *e, jl_erro
         "gross_low_j, gross_high_j, net_sleeping_j_per_item, net_sleeping_se_j, "
         "net_waking_j_per_item, net_waking_se_j, systematic_rel, power_w, window_j, window_items, "
         "window_s, ticks, simulated, modelled, reason, sensor_se_j, drift_rel, drift_se_rel, "
-        "slope_check_rel, power_check_rel) "
-        "VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
-        "rtritdddddddddddddiiitddddd", run, e->scope, e->meter, (int64_t)e->headline, e->method,
+        "slope_check_rel, power_check_rel, power_check_se_rel) "
+        "VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+        "rtritdddddddddddddiiitdddddd", run, e->scope, e->meter, (int64_t)e->headline, e->method,
         e->gross_j, e->gross_se_j, e->gross_low_j, e->gross_high_j, e->net_sleeping_j,
         e->net_sleeping_se_j, e->net_waking_j, e->net_waking_se_j, e->systematic_rel, e->power_w,
         e->window_j, e->window_items, e->window_s, e->ticks, (int64_t)e->simulated,
         (int64_t)e->modelled, e->reason, e->sensor_se_j, e->drift_rel, e->drift_se_rel,
-        e->slope_check_rel, e->power_check_rel);
+        e->slope_check_rel, e->power_check_rel, e->power_check_se_rel);
 }
 
 static double if_read(const jl_tick *t, uint32_t bit, double value)

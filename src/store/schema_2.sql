@@ -5,6 +5,7 @@ ALTER TABLE energy ADD COLUMN drift_rel REAL;
 ALTER TABLE energy ADD COLUMN drift_se_rel REAL;
 ALTER TABLE energy ADD COLUMN slope_check_rel REAL;
 ALTER TABLE energy ADD COLUMN power_check_rel REAL;
+ALTER TABLE energy ADD COLUMN power_check_se_rel REAL;
 
 -- The sensor's updates around the timed loop, from its warm-up on: each lies between lo_ns and
 -- hi_ns of the clock of the stamps.

@@ -90,6 +90,7 @@ static void fill_energy(const jl_scope_energy *s, const jl_id *meters, const jl_
     to->drift_se_rel = w->drift_se_rel;
     to->slope_check_rel = w->check_rel;
     to->power_check_rel = w->power_check_rel;
+    to->power_check_se_rel = w->power_check_se_rel;
 }
 
 void jl_record_fill(const jl_bench_result *r, int64_t batch, const jl_id *meters,

@@ -399,7 +399,8 @@ static void make_older(const char *path)
                  "ALTER TABLE energy DROP COLUMN drift_rel;"
                  "ALTER TABLE energy DROP COLUMN drift_se_rel;"
                  "ALTER TABLE energy DROP COLUMN slope_check_rel;"
-                 "ALTER TABLE energy DROP COLUMN power_check_rel; PRAGMA user_version=1");
+                 "ALTER TABLE energy DROP COLUMN power_check_rel;"
+                 "ALTER TABLE energy DROP COLUMN power_check_se_rel; PRAGMA user_version=1");
 }
 
 static void test_older_stores_are_read_as_they_are_and_upgraded_when_written(void **state)

@@ -98,8 +98,8 @@ static void a_card_that_warms_up_drifts_and_does_not_widen_the_interval(void **s
     sim.warm_s = 0.5;
     sim.warming_rel = 0.2;
     sim.warming_s = 0.3;
-    spread s = many(sim, 120);
-    assert_int_equal(s.valid, 120);
+    spread s = many(sim, 80);
+    assert_int_equal(s.valid, 80);
     assert_true(fabs(s.bias) < 0.001 && s.sd < 0.002);
     /* residuals from a constant power say 0.28 % here, thirty times what the windows stray */
     assert_true(s.covered >= 0.9 && s.said < 2 * s.sd);
@@ -124,7 +124,7 @@ static void ticks_that_a_driver_shows_late_are_no_ends_of_a_window(void **state)
     sim.sensor.late_share = 0.05;
     sim.sensor.late_s = 0.04;
     /* taken for moments of the sensor they cost 0.8 % */
-    spread s = many(sim, 200);
+    spread s = many(sim, 100);
     assert_true(fabs(s.bias) < 0.001 && s.sd < 0.002);
     assert_true(s.covered >= 0.9 && s.said < 0.002);
 }
@@ -368,6 +368,36 @@ static void a_stretch_by_power_readings_counts_what_the_sensor_still_shows(void 
     assert_false(s.valid);
 }
 
+static void power_readings_are_held_against_the_counter_over_what_they_average(void **state)
+{
+    (void)state;
+    static const jl_meter_domain both = {
+        .id = "sim:2", .has_counter = true, .has_power = true, .tick_s = 0.1, .power_average_s = 1};
+    const int64_t from = 0, to = INT64_C(2900000000);
+    jl_power_check c;
+    make();
+    for (int i = 0; i < TICKS; i++) { /* a load that begins and ends, 1 % more in the readings */
+        ticks[i].lo_ns += 500000;
+        ticks[i].hi_ns += 500000;
+        ticks[i].at.valid |= JL_READ_POWER;
+        ticks[i].at.energy_j = true_energy_j(0.1 * i);
+        ticks[i].at.power_w = 1.01 * (true_energy_j(0.1 * i) - true_energy_j(0.1 * i - 1));
+    }
+    jl_power_check_of(&both, ticks, TICKS, from, to, &c);
+    assert_true(c.valid && c.readings == 19); /* the first whose averaging time is known: 1.1 s */
+    assert_true(fabs(c.rel - 0.01) < 1e-3 && c.low_rel <= c.rel && c.rel <= c.high_rel);
+    assert_true(c.counter_w > 100 && fabs(c.power_w / c.counter_w - 1.01) < 1e-3);
+    for (int i = 0; i < TICKS; i++) /* readings that scatter widen the interval */
+        ticks[i].at.power_w *= i % 2 ? 1.02 : 0.98;
+    jl_power_check_of(&both, ticks, TICKS, from, to, &c);
+    assert_true(c.valid && c.high_rel - c.low_rel > 0.02);
+    assert_true(c.low_rel < 0.01 && 0.01 < c.high_rel);
+    jl_power_check_of(&both, ticks, 12, from, to, &c); /* one reading */
+    assert_true(!c.valid && isnan(c.rel));
+    jl_power_check_of(&both, NULL, 0, from, to, &c);
+    assert_false(c.valid);
+}
+
 static void sums_of_domains_need_every_part(void **state)
 {
     (void)state;
@@ -401,6 +431,7 @@ int main(void)
         cmocka_unit_test(slowdown_and_clock_changes_disturb_but_a_power_cap_does_not),
         cmocka_unit_test(a_stretch_of_time_is_cut_out_of_the_ticks_around_it),
         cmocka_unit_test(a_stretch_by_power_readings_counts_what_the_sensor_still_shows),
+        cmocka_unit_test(power_readings_are_held_against_the_counter_over_what_they_average),
         cmocka_unit_test(sums_of_domains_need_every_part),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
