@@ -33,8 +33,9 @@ static const jl_option options[] = {
      .argument = "NAME,...",
      .command_line = true,
      .offset = offsetof(settings, sections),
-     .help = "cells, pairs, families, precision, batch, devices, portability, int8, audit, "
-             "roofline, energy, paradox, findings (default: cells, what failed, findings)"},
+     .help = "ran, findings, cells, pairs, families, precision, int8, batch, devices, roofline, "
+             "energy, paradox, audit, portability, or all (default: what ran and failed, the main "
+             "findings, cells)"},
     {.name = "baseline",
      .kind = JL_OPT_TEXT,
      .argument = "CONFIG",
@@ -123,11 +124,12 @@ const jl_command jl_command_report = {
         "Prints what a store holds of a study: first the configuration that uses the fewest "
         "joules per inference (without a meter, the least time), then the sections asked for.\n"
         "\n"
-        "cells: one row a cell with medians over rounds and their intervals. pairs: every two "
-        "configurations of a model and batch, tested. families, precision, batch, devices, "
-        "int8: what holds over models. portability: what does not run. audit: what was not "
-        "held equal. roofline, energy, paradox: why. findings: what was shown, in sentences, "
-        "each with the query that lists its values.",
+        "ran: what was measured and under which conditions. findings: what was shown, in "
+        "sentences, each with the query that lists its values; without -s only the main ones, "
+        "without queries. cells: one row a cell with medians over rounds and their intervals. "
+        "pairs: every two configurations of a model and batch, tested. families, precision, int8, "
+        "batch, devices: what holds over models. roofline, energy, paradox: why. audit: what was "
+        "not held equal, and on what it was measured. portability: what does not run.",
     .options = options,
     .settings_size = sizeof(settings),
     .run = run,

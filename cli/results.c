@@ -80,22 +80,30 @@ int jl_print_sections(FILE *to, const jl_study_data *d, bool headline, const cha
                       size_t count, const jl_report_options *options, jl_report_format format,
                       jl_error *err)
 {
-    static const char *const all_ran[] = {"cells", "findings"}, *const failed[] = {"cells",
-                                                                                   "portability",
-                                                                                   "findings"};
+    static const char *const all_ran[] = {"ran", "findings", "cells"},
+                             *const failed[] = {"ran", "portability", "findings", "cells"},
+                             *const cells[] = {"cells"};
     const jl_study_table *t = jl_study_data_table(d);
+    bool for_programs = format == JL_REPORT_CSV || format == JL_REPORT_JSON;
+    jl_report_options own = *options;
+    const char *every[32];
     if (!count) {
-        bool f = something_failed(t);
-        names = f ? failed : all_ran;
-        count = format == JL_REPORT_CSV ? 1 : f ? 3 : 2;
+        bool f = something_failed(t), csv = format == JL_REPORT_CSV;
+        own.brief = !for_programs;
+        names = csv ? cells : f ? failed : all_ran;
+        count = csv ? 1 : f ? 4 : 3;
+    } else if (count == 1 && !strcmp(names[0], "all")) {
+        for (count = 0; jl_sections[count].name; count++)
+            every[count] = jl_sections[count].name;
+        names = every;
     }
     jl_report *r = jl_report_new();
     if (!r) return jl_fail(err, JL_ERR_MEMORY, "no memory for the report");
     jl_report_fact(r, "study", t->name);
     jl_report_count(r, "complete_rounds", jl_study_data_complete_rounds(d));
     jl_report_fact(r, "no_energy_because", t->values[JL_ENERGY] ? "" : jl_study_data_no_energy(d));
-    int rc = add_sections(r, d, names, count, options, err);
-    if (!rc && headline && format != JL_REPORT_CSV && format != JL_REPORT_JSON) {
+    int rc = add_sections(r, d, names, count, &own, err);
+    if (!rc && headline && !for_programs) {
         rc = jl_print_headline(to, d, err);
         fputc('\n', to);
     }

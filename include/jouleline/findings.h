@@ -40,6 +40,7 @@ typedef struct jl_finding {
     jl_value ratio;      /* new / base; absent where the finding is no ratio */
     jl_interval interval;
     jl_value effect, p; /* p is corrected, in the family that the text names */
+    uint64_t subject;   /* equal where only batch, metric or family of models differ */
 } jl_finding;
 
 typedef struct jl_findings {
@@ -57,6 +58,11 @@ typedef struct jl_findings_options {
 int jl_find(const jl_study_table *t, const jl_findings_options *options, jl_findings *out,
             jl_error *err);
 void jl_findings_free(jl_findings *f);
+
+/* Marks at most `most` of them for a reader in a hurry (chosen has one flag each) and returns how
+ * many: of every subject the strongest, of the kinds in turn (three of a kind at most), by the end
+ * of the interval that lies nearer to 1. Headlines and failures are left out: a report has places of their own for them. */
+size_t jl_findings_brief(const jl_findings *f, size_t most, bool *chosen);
 
 /* The headline as a sentence ("On H200, ort-cuda/fp16 uses the fewest joules per inference: 0.61
  * times those of ..."), allocated with malloc; NULL when memory is exhausted. */

@@ -209,6 +209,17 @@ const char *jl_study_data_no_energy(const jl_study_data *d);
 size_t jl_study_data_complete_rounds(const jl_study_data *d);
 size_t jl_study_data_studies(const jl_study_data *d); /* that are read as one */
 
+/* What happened in the runs that count. */
+typedef struct jl_study_runs {
+    size_t count, failed;
+    size_t unsettled; /* measured before latency and power had come to rest */
+    size_t disturbed; /* still, after every repetition */
+    size_t capped;    /* under a steady power cap */
+} jl_study_runs;
+jl_study_runs jl_study_data_runs(const jl_study_data *d);
+/* The meters that the headline joules come from, "NVIDIA H200 board (nvml)"; "" without joules. */
+const char *jl_study_data_meters(const jl_study_data *d);
+
 /* ---- merging --------------------------------------------------------------------------- */
 
 typedef struct jl_merge_result {

@@ -1,11 +1,13 @@
 #include "analysis/findings.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "analysis/order.h"
 #include "base/memory.h"
+#include "jouleline/multiplicity.h"
 
 const char *jl_finding_kind_name(jl_finding_kind k)
 {
@@ -132,16 +134,25 @@ char *jl_headline_text(const jl_study_table *t, const jl_headline *h)
     } else {
         const char *best = t->configurations[h->best].name, *next = t->configurations[h->next].name;
         bool shown = !h->p.why && h->p.value <= 0.05;
-        jl_buf_printf(&b,
-                      shown
-                          ? ", %s uses the %s %s per inference: "
-                          : ", %s uses the %s %s per inference, but the difference is not shown: ",
-                      best, h->metric == JL_ENERGY ? "fewest" : "least", what);
+        uint32_t least = (uint32_t)jl_rounds_needed(1, 0.05);
+        jl_buf_printf(&b, ", %s %s the %s %s per inference", best, h->n < least ? "used" : "uses",
+                      h->metric == JL_ENERGY ? "fewest" : "least", what);
+        if (h->n == 1)
+            jl_buf_puts(&b, " in the only round so far");
+        else if (h->n < least)
+            jl_buf_printf(&b, " in the %u rounds so far", h->n);
+        else if (!shown)
+            jl_buf_puts(&b, ", but the difference is not shown");
+        jl_buf_puts(&b, ": ");
         jl_put_number(&b, h->ratio.value);
         jl_buf_printf(&b, " times that of the next, %s (", next);
-        jl_put_interval(&b, h->interval);
-        jl_buf_puts(&b, ", ");
-        jl_put_p(&b, h->p);
+        if (h->n < least) {
+            jl_buf_printf(&b, "no test is possible below %u rounds", least);
+        } else {
+            jl_put_interval(&b, h->interval);
+            jl_buf_puts(&b, ", ");
+            jl_put_p(&b, h->p);
+        }
         jl_buf_printf(&b, "; %u round%s, %u cell%s, %s).", h->n, h->n == 1 ? "" : "s", h->cells,
                       h->cells == 1 ? "" : "s",
                       t->devices[h->device].simulated                ? "simulated"
@@ -221,6 +232,61 @@ int jl_find(const jl_study_table *t, const jl_findings_options *options, jl_find
     else
         sort_by_kind(out);
     return b.rc;
+}
+
+/* How far the ratio is from 1 for sure; energy goes before time of the same size. */
+static double strength(const jl_finding *f)
+{
+    if (f->ratio.why || !(f->ratio.value > 0)) return 0;
+    double low = fabs(log(f->ratio.value)), high = low;
+    if (!f->interval.why && f->interval.low > 0) {
+        if (f->interval.low <= 1 && f->interval.high >= 1) return 0;
+        low = fabs(log(f->interval.low));
+        high = fabs(log(f->interval.high));
+    }
+    return fmin(low, high) * (f->metric == JL_ENERGY ? 1.1 : 1);
+}
+
+/* The strongest of a kind whose subject was not chosen yet, or SIZE_MAX. */
+static size_t strongest(const jl_findings *f, jl_finding_kind kind, const bool *chosen)
+{
+    enum { OF_ONE_KIND = 3 };
+    size_t best = SIZE_MAX, already = 0;
+    for (size_t i = 0; i < f->count; i++)
+        already += chosen[i] && f->items[i].kind == kind;
+    if (already == OF_ONE_KIND) return SIZE_MAX;
+    for (size_t i = 0; i < f->count; i++) {
+        if (f->items[i].kind != kind) continue;
+        bool told = false;
+        for (size_t k = 0; k < f->count && !told; k++)
+            told =
+                chosen[k] && f->items[k].kind == kind && f->items[k].subject == f->items[i].subject;
+        bool weak = !f->items[i].ratio.why && !(strength(&f->items[i]) > 0);
+        if (told || weak) continue;
+        if (best == SIZE_MAX || strength(&f->items[i]) > strength(&f->items[best])) best = i;
+    }
+    return best;
+}
+
+size_t jl_findings_brief(const jl_findings *f, size_t most, bool *chosen)
+{
+    static const jl_finding_kind order[] = {
+        JL_FINDING_RUNTIME, JL_FINDING_PRECISION, JL_FINDING_INT8,
+        JL_FINDING_REGIME,  JL_FINDING_BATCH,     JL_FINDING_DEVICE,
+        JL_FINDING_PARADOX, JL_FINDING_ENERGY,    JL_FINDING_ROOFLINE};
+    size_t n = 0;
+    for (size_t i = 0; i < f->count; i++)
+        chosen[i] = false;
+    for (bool more = true; more;) {
+        more = false;
+        for (size_t k = 0; k < sizeof order / sizeof *order && n < most; k++) {
+            size_t at = strongest(f, order[k], chosen);
+            if (at == SIZE_MAX) continue;
+            chosen[at] = more = true;
+            n++;
+        }
+    }
+    return n;
 }
 
 void jl_findings_free(jl_findings *f)

@@ -22,6 +22,12 @@ typedef struct jl_notebook {
 /* Adds a finding: text, caution (may be empty) and query are copied, and their buffers freed. */
 void jl_note(jl_notebook *b, jl_finding finding, jl_buf *text, jl_buf *caution, jl_buf *query);
 
+/* A subject: three indices. */
+static inline uint64_t jl_subject(uint32_t a, uint32_t b, uint32_t c)
+{
+    return (uint64_t)a << 42 | (uint64_t)b << 21 | c;
+}
+
 /* "GeForce GTX 1650", with " (simulated)" when it is. */
 void jl_put_device(jl_buf *b, const jl_study_device *d);
 /* "'text'" for SQL. */

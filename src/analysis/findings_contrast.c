@@ -267,7 +267,8 @@ static jl_finding finding_of(const reading *r, jl_finding_kind kind)
                     .ratio = c->ratio,
                     .interval = c->interval,
                     .effect = c->effect,
-                    .p = c->p};
+                    .p = c->p,
+                    .subject = jl_subject(c->device, c->base_configuration, c->new_configuration)};
     if (!r->swapped) return f;
     if (!f.ratio.why) f.ratio.value = 1 / f.ratio.value;
     if (!f.interval.why) {
@@ -281,7 +282,8 @@ static jl_finding finding_of(const reading *r, jl_finding_kind kind)
 static void put_sum(const reading *r, jl_buf *text)
 {
     jl_finding f = finding_of(r, JL_FINDING_RUNTIME);
-    jl_buf_printf(text, ". Geometric mean ratio over %zu models ", r->c->count);
+    jl_buf_printf(text, ". Geometric mean ratio over %zu model%s ", r->c->count,
+                  r->c->count == 1 ? "" : "s");
     if (f.ratio.why)
         jl_buf_puts(text, jl_why_words(f.ratio.why));
     else

@@ -57,7 +57,8 @@ static void note_fit(jl_notebook *b, uint32_t device, uint32_t configuration,
                     .ratio = none,
                     .effect = none,
                     .p = none,
-                    .interval = {.why = JL_NOT_TESTED}};
+                    .interval = {.why = JL_NOT_TESTED},
+                    .subject = jl_subject(device, configuration, 0)};
     jl_note(b, f, &text, &caution, &query);
 }
 
@@ -133,7 +134,8 @@ static void note_pairs(jl_notebook *b, const jl_paradox *p, size_t n)
                     .ratio = worst->ratio,
                     .interval = worst->interval,
                     .effect = worst->effect,
-                    .p = worst->p};
+                    .p = worst->p,
+                    .subject = jl_subject(c->device, c->configuration, 0)};
     jl_note(b, f, &text, &caution, &query);
 }
 

@@ -96,7 +96,8 @@ static void note_direction(jl_notebook *b, jl_metric metric, const jl_device_rat
                     .ratio = none,
                     .effect = none,
                     .interval = {.why = JL_NOT_TESTED},
-                    .p = jl_some(worst_p)};
+                    .p = jl_some(worst_p),
+                    .subject = jl_subject(x->device, y->device, x->configuration)};
     jl_note(b, f, &text, &caution, &query);
 }
 
@@ -353,7 +354,8 @@ static void note_roof(jl_notebook *b, const uint32_t *cells, size_t n,
                     .ratio = none,
                     .effect = none,
                     .p = none,
-                    .interval = {.why = JL_NOT_TESTED}};
+                    .interval = {.why = JL_NOT_TESTED},
+                    .subject = jl_subject(c->device, c->configuration, 0)};
     jl_note(b, f, &text, &caution, &query);
 }
 

@@ -1,6 +1,6 @@
 #include "base/text_table.h"
 
-enum { WIDE_GAP = 2, NARROW_GAP = 1, NARROWEST = 8 };
+enum { WIDE_GAP = 2, NARROW_GAP = 1, NARROWEST = 8, TITLES_REACH = 36 };
 
 static bool continues(char c)
 {
@@ -22,8 +22,8 @@ static bool breaks_after(const char *s, size_t i)
 }
 
 /* Bytes of the first line of `s` when it may be `width` characters wide: up to the last space
- * or after the last of "/+," that fits, or cut hard. */
-static size_t line_bytes(const char *s, size_t width)
+ * or (not in titles) after the last of "/+," that fits, or cut hard. */
+static size_t line_bytes(const char *s, size_t width, bool title)
 {
     size_t n = 0, seen = 0, good = 0;
     while (s[n]) {
@@ -32,7 +32,7 @@ static size_t line_bytes(const char *s, size_t width)
             seen++;
         }
         if (s[n] == ' ' && n) good = n;
-        if (breaks_after(s, n)) good = n + 1;
+        if (!title && breaks_after(s, n)) good = n + 1;
         n++;
     }
     if (!s[n] || s[n] == ' ') return n;
@@ -73,7 +73,7 @@ typedef struct layout {
 } layout;
 
 /* One row on as many lines as its tallest cell needs. */
-static void put_row(jl_buf *out, const layout *l, const char *const *cells)
+static void put_row(jl_buf *out, const layout *l, const char *const *cells, bool title)
 {
     const char *rest[JL_MAX_COLUMNS];
     for (size_t c = 0; c < l->count; c++)
@@ -83,7 +83,7 @@ static void put_row(jl_buf *out, const layout *l, const char *const *cells)
         size_t pending = 0; /* blanks owed: none are printed at the end of a line */
         more = false;
         for (size_t c = 0; c < l->count; c++) {
-            size_t n = line_bytes(rest[c], l->widths[c]), w = characters(rest[c], n);
+            size_t n = line_bytes(rest[c], l->widths[c], title), w = characters(rest[c], n);
             size_t blank = l->widths[c] > w ? l->widths[c] - w : 0;
             if (l->columns[c].right) pending += blank;
             if (n) {
@@ -125,32 +125,138 @@ static void shrink(layout *l, size_t width, bool hard)
     }
 }
 
-void jl_text_table(jl_buf *out, const jl_column *columns, size_t count, const char *const *cells,
-                   size_t rows, size_t width)
+/* Lines that a title takes in so many characters. */
+static size_t title_lines(const char *title, size_t width)
+{
+    size_t lines = 0;
+    while (*title) {
+        title += line_bytes(title, width, true);
+        title += strspn(title, " ");
+        lines++;
+    }
+    return lines;
+}
+
+/* Gives room that is left to the titles of most lines, as long as all of them get shorter. */
+static void widen(layout *l, size_t width)
+{
+    for (;;) {
+        size_t most = 1, wanted[JL_MAX_COLUMNS], spare = total_width(l);
+        for (size_t c = 0; c < l->count; c++) {
+            size_t n = title_lines(l->columns[c].title, l->widths[c]);
+            most = n > most ? n : most;
+        }
+        for (size_t c = 0; c < l->count; c++) {
+            wanted[c] = l->widths[c];
+            while (most > 1 && title_lines(l->columns[c].title, wanted[c]) >= most)
+                wanted[c]++;
+            spare += wanted[c] - l->widths[c];
+        }
+        if (most == 1 || spare > width) return;
+        memcpy(l->widths, wanted, l->count * sizeof *wanted);
+    }
+}
+
+/* Widths in which no cell wraps. */
+static void measure(layout *l, const char *const *cells, size_t rows)
+{
+    for (size_t c = 0; c < l->count; c++) {
+        l->widths[c] = l->pieces[c] = longest_word(l->columns[c].title);
+        for (size_t r = 0; r < rows; r++) {
+            const char *cell = cells[r * l->count + c];
+            size_t w = cell ? characters(cell, strlen(cell)) : 0;
+            size_t piece = cell ? longest_piece(cell) : 0;
+            if (w > l->widths[c]) l->widths[c] = w;
+            if (piece > l->pieces[c]) l->pieces[c] = piece;
+        }
+    }
+}
+
+static void lay_out(layout *l, const char *const *cells, size_t rows, size_t width)
+{
+    measure(l, cells, rows);
+    if (total_width(l) > width) l->gap = NARROW_GAP;
+    if (total_width(l) > width) {
+        l->gap = WIDE_GAP;
+        shrink(l, width, false);
+        if (total_width(l) > width) l->gap = NARROW_GAP;
+        shrink(l, width, true);
+    }
+    widen(l, width);
+}
+
+static void put_titles(jl_buf *out, const layout *l)
+{
+    const char *titles[JL_MAX_COLUMNS];
+    for (size_t c = 0; c < l->count; c++)
+        titles[c] = l->columns[c].title;
+    put_row(out, l, titles, true);
+    for (size_t c = 0; c < l->count; c++) {
+        for (size_t i = 0; i < l->widths[c]; i++)
+            jl_buf_puts(out, "-");
+        jl_buf_puts(out, c + 1 == l->count ? "\n" : l->gap == WIDE_GAP ? "  " : " ");
+    }
+}
+
+static bool same(const char *a, const char *b)
+{
+    return a == b || (a && b && !strcmp(a, b));
+}
+
+void jl_put_wrapped(jl_buf *out, const char *first, const char *rest, const char *text,
+                    size_t width)
+{
+    const char *lead = first;
+    while (*text) {
+        size_t room = width > strlen(lead) + 20 ? width - strlen(lead) : 20;
+        size_t n = strlen(text), good = n;
+        if (n > room) {
+            for (good = room; good && text[good] != ' ';)
+                good--;
+            if (!good) good = strcspn(text, " ");
+        }
+        jl_buf_printf(out, "%s%.*s\n", lead, (int)good, text);
+        text += good;
+        while (*text == ' ')
+            text++;
+        lead = rest;
+    }
+}
+
+void jl_text_table_grouped(jl_buf *out, const jl_column *columns, size_t count,
+                           const char *const *cells, const char *const *headings, size_t rows,
+                           size_t width)
 {
     layout l = {.columns = columns, .count = count, .gap = WIDE_GAP};
     if (count == 0 || count > JL_MAX_COLUMNS) return;
-    const char *titles[JL_MAX_COLUMNS];
-    for (size_t c = 0; c < count; c++) {
-        titles[c] = columns[c].title;
-        l.widths[c] = l.pieces[c] = longest_word(titles[c]);
-        for (size_t r = 0; r < rows; r++) {
-            const char *cell = cells[r * count + c];
-            size_t w = cell ? characters(cell, strlen(cell)) : 0;
-            size_t piece = cell ? longest_piece(cell) : 0;
-            if (w > l.widths[c]) l.widths[c] = w;
-            if (piece > l.pieces[c]) l.pieces[c] = piece;
+    lay_out(&l, cells, rows, width);
+    size_t since = 0; /* rows since the titles */
+    put_titles(out, &l);
+    for (size_t r = 0; r < rows; r++, since++) {
+        const char *heading = headings ? headings[r] : NULL;
+        if (headings && (r == 0 || !same(heading, headings[r - 1]))) {
+            if (r) jl_buf_puts(out, "\n");
+            if (since > TITLES_REACH) {
+                put_titles(out, &l);
+                since = 0;
+            }
+            if (heading) jl_put_wrapped(out, "", "  ", heading, width);
         }
+        put_row(out, &l, cells + r * count, false);
     }
-    shrink(&l, width, false);
-    if (total_width(&l) > width) l.gap = NARROW_GAP;
-    shrink(&l, width, true);
-    put_row(out, &l, titles);
-    for (size_t c = 0; c < count; c++) {
-        for (size_t i = 0; i < l.widths[c]; i++)
-            jl_buf_puts(out, "-");
-        jl_buf_puts(out, c + 1 == count ? "\n" : l.gap == WIDE_GAP ? "  " : " ");
-    }
-    for (size_t r = 0; r < rows; r++)
-        put_row(out, &l, cells + r * count);
+}
+
+size_t jl_text_table_width(const jl_column *columns, size_t count, const char *const *cells,
+                           size_t rows)
+{
+    layout l = {.columns = columns, .count = count, .gap = WIDE_GAP};
+    if (count == 0 || count > JL_MAX_COLUMNS) return 0;
+    measure(&l, cells, rows);
+    return total_width(&l);
+}
+
+void jl_text_table(jl_buf *out, const jl_column *columns, size_t count, const char *const *cells,
+                   size_t rows, size_t width)
+{
+    jl_text_table_grouped(out, columns, count, cells, NULL, rows, width);
 }

@@ -1,5 +1,6 @@
-/* A table of text laid out for a terminal: titles wrap at spaces, long left-aligned cells wrap
- * when the table would be wider than allowed. Widths count UTF-8 characters. */
+/* A table of text laid out for a terminal: titles wrap at spaces, into fewer lines where there is
+ * room, and long left-aligned cells wrap when the table would be wider than allowed. Widths count
+ * UTF-8 characters. */
 #ifndef JL_BASE_TEXT_TABLE_H
 #define JL_BASE_TEXT_TABLE_H
 
@@ -19,5 +20,18 @@ typedef struct jl_column {
  * row in `cells` (NULL prints as an empty cell). `count` is at most JL_MAX_COLUMNS. */
 void jl_text_table(jl_buf *out, const jl_column *columns, size_t count, const char *const *cells,
                    size_t rows, size_t width);
+
+/* The same with rows in groups, all in the same columns: rows with equal headings (one a row, NULL
+ * for none) follow one another below it. Titles are repeated when the last are far above. */
+void jl_text_table_grouped(jl_buf *out, const jl_column *columns, size_t count,
+                           const char *const *cells, const char *const *headings, size_t rows,
+                           size_t width);
+/* Characters that the table takes when no cell wraps. */
+size_t jl_text_table_width(const jl_column *columns, size_t count, const char *const *cells,
+                           size_t rows);
+/* Text cut at spaces into lines of at most `width`; the first begins with `first`, the others with
+ * `rest`. */
+void jl_put_wrapped(jl_buf *out, const char *first, const char *rest, const char *text,
+                    size_t width);
 
 #endif

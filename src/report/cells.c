@@ -29,12 +29,12 @@ static const jl_sheet_column columns[] = {
     {"interval_level", NULL, false},
     {NULL, "latency ms/call", true},
     {NULL, "interval", true},
-    {NULL, "items/s", true},
+    {NULL, "items/s", JL_RIGHT_IF_ROOM},
     {"energy_j_per_item", "energy J/item", true},
     {"energy_j_per_item_low", NULL, false},
     {"energy_j_per_item_high", NULL, false},
     {NULL, "interval", true},
-    {"net_waking_j_per_item", "net of waking idle", true},
+    {"net_waking_j_per_item", "net of waking idle J/item", true},
     {"net_waking_j_per_item_low", NULL, false},
     {"net_waking_j_per_item_high", NULL, false},
     {"net_sleeping_j_per_item", NULL, false},
@@ -181,13 +181,10 @@ static void put_notes(jl_sheet *s, const jl_study_data *d, const jl_summary *lat
         if (!host) host = other;
     }
     jl_note_origin(s, d);
-    for (size_t i = 0; i < t->cell_count; i++) {
-        const jl_study_cell *c = &t->cells[i];
-        if (c->outcome != JL_OUTCOME_OK && c->message && !jl_cell_is_probe(t, i))
-            jl_sheet_note(s, "%s, batch %u, %s: %s: %s", t->models[c->model].name, c->batch,
-                          t->configurations[c->configuration].name, jl_outcome_name(c->outcome),
-                          c->message);
-    }
+    bool failed = false;
+    for (size_t i = 0; i < t->cell_count; i++)
+        failed |= t->cells[i].outcome != JL_OUTCOME_OK && !jl_cell_is_probe(t, i);
+    if (failed) jl_sheet_note(s, "Why a cell did not run: section portability.");
 }
 
 static int summarise(const jl_study_table *t, jl_summary *summaries, jl_error *err)

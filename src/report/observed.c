@@ -127,23 +127,16 @@ int jl_section_devices(jl_report *r, const jl_study_data *d, const jl_report_opt
 /* --- portability --- */
 
 static const jl_sheet_column portability_columns[] = {
-    {"configuration", "configuration", false},
-    {"model", "model", false},
-    {"device", NULL, false},
-    {"outcome", "outcome", false},
-    {"cells", NULL, false},
-    {"of", NULL, false},
-    {NULL, "cells", true},
-    {"smallest_batch", NULL, false},
-    {"largest_batch", NULL, false},
-    {NULL, "batches", true},
-    {"message", "in its own words", false},
+    {"configuration", NULL, false}, {"model", "model", false},       {"device", NULL, false},
+    {"outcome", NULL, false},       {"cells", NULL, false},          {"of", NULL, false},
+    {NULL, "cells", true},          {"smallest_batch", NULL, false}, {"largest_batch", NULL, false},
+    {NULL, "batches", true},        {"message", NULL, false},
 };
 enum { PORTABILITY_COLUMNS = sizeof portability_columns / sizeof *portability_columns };
 
 static const char *shortened(jl_arena *a, const char *message)
 {
-    enum { MOST = 160 };
+    enum { MOST = 200 };
     if (!message || strlen(message) <= MOST) return message;
     size_t n = MOST;
     while (((unsigned char)message[n] & 0xC0) == 0x80)
@@ -151,35 +144,51 @@ static const char *shortened(jl_arena *a, const char *message)
     return jl_arena_printf(a, "%.*s...", (int)n, message);
 }
 
+/* "ort-cuda/fp16, H200: unsupported: Type Error: ..." */
+static const char *failure_heading(jl_report *r, const jl_study_table *t,
+                                   const jl_portability_row *x)
+{
+    jl_arena *a = jl_report_arena(r);
+    bool device = jl_several_devices(r, t);
+    const char *message = shortened(a, x->message);
+    return jl_arena_printf(a, "%s%s%s: %s%s%s", t->configurations[x->configuration].name,
+                           device ? ", " : "", device ? jl_device_label(r, t, x->device) : "",
+                           jl_outcome_name(x->outcome), message ? ": " : "",
+                           message ? message : "");
+}
+
+static void put_failure(jl_sheet *s, jl_report *r, const jl_study_table *t,
+                        const jl_portability_row *x)
+{
+    jl_arena *a = jl_report_arena(r);
+    bool one = x->least_batch == x->most_batch;
+    jl_sheet_row(s, failure_heading(r, t, x));
+    jl_sheet_text(s, t->configurations[x->configuration].name);
+    jl_sheet_text(s, t->models[x->model].name);
+    jl_sheet_text(s, t->devices[x->device].name);
+    jl_sheet_text(s, jl_outcome_name(x->outcome));
+    jl_sheet_count(s, x->cells);
+    jl_sheet_count(s, x->of);
+    jl_sheet_text(s, jl_arena_printf(a, "%u of %u", x->cells, x->of));
+    jl_sheet_count(s, x->least_batch);
+    jl_sheet_count(s, x->most_batch);
+    jl_sheet_text(s, jl_arena_printf(a, one ? "%u" : "%u to %u", x->least_batch, x->most_batch));
+    jl_sheet_text(s, x->message);
+}
+
 int jl_section_portability(jl_report *r, const jl_study_data *d, const jl_report_options *o,
                            jl_error *err)
 {
     (void)o;
     const jl_study_table *t = jl_study_data_table(d);
-    jl_arena *a = jl_report_arena(r);
     jl_portability all = {0};
     int rc = jl_find_failures(t, &all, err);
     if (rc) return rc;
     jl_sheet *s = jl_report_sheet(r, "portability", "What does not run, or runs wrongly",
                                   portability_columns, PORTABILITY_COLUMNS);
-    for (size_t i = 0; i < all.count * t->device_count; i++) {
-        const jl_portability_row *x = &all.rows[i % all.count];
-        if (x->device != i / all.count) continue;
-        bool one = x->least_batch == x->most_batch;
-        jl_sheet_row(s, jl_several_devices(r, t) ? jl_device_label(r, t, x->device) : NULL);
-        jl_sheet_text(s, t->configurations[x->configuration].name);
-        jl_sheet_text(s, t->models[x->model].name);
-        jl_sheet_text(s, t->devices[x->device].name);
-        jl_sheet_text(s, jl_outcome_name(x->outcome));
-        jl_sheet_count(s, x->cells);
-        jl_sheet_count(s, x->of);
-        jl_sheet_text(s, jl_arena_printf(a, "%u of %u", x->cells, x->of));
-        jl_sheet_count(s, x->least_batch);
-        jl_sheet_count(s, x->most_batch);
-        jl_sheet_text(s,
-                      jl_arena_printf(a, one ? "%u" : "%u to %u", x->least_batch, x->most_batch));
-        jl_sheet_text(s, shortened(a, x->message));
-    }
+    for (size_t device = 0; device < t->device_count; device++)
+        for (size_t i = 0; i < all.count; i++)
+            if (all.rows[i].device == device) put_failure(s, r, t, &all.rows[i]);
     if (!all.count) jl_sheet_note(s, "Every cell ran.");
     jl_portability_free(&all);
     return 0;

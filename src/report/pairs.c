@@ -17,16 +17,20 @@ static const jl_sheet_column columns[] = {
     {"base", "base", false},
     {"ratio", "new / base", true},
     JL_INTERVAL_COLUMNS,
-    {"rounds", "rounds", true},
+    {"rounds", NULL, false},
+    {NULL, "rounds", true},
     {"left_out", NULL, false},
-    {"effect", "effect", true},
+    {"effect", NULL, false},
+    {NULL, "effect (rank-biserial)", JL_RIGHT_IF_ROOM},
     {"p", NULL, false},
     {"p_least", NULL, false},
     {"family", NULL, false},
     {"p_bonferroni", NULL, false},
-    {"p_holm", "p Holm", true},
+    {"p_holm", NULL, false},
+    {NULL, "p Holm", true},
     {"study_family", NULL, false},
-    {"p_study", "p study", true},
+    {"p_study", NULL, false},
+    {NULL, "p study", true},
     {"p_study_bonferroni", NULL, false},
     {"ties", NULL, false},
     {"not_held_equal", NULL, false},
@@ -35,9 +39,13 @@ static const jl_sheet_column columns[] = {
 };
 enum { COLUMNS = sizeof columns / sizeof *columns };
 
+/* `usual`: the rounds of most pairs, not repeated in every row. A p that cannot fall below 5 % for
+ * want of rounds is not shown to readers. */
 static void put_pair(jl_sheet *s, jl_report *r, const jl_study_table *t, jl_metric metric,
-                     const jl_comparison *c)
+                     const jl_comparison *c, uint32_t usual)
 {
+    const jl_value none = jl_none(JL_NOT_TESTED);
+    bool tested = c->p_least <= 0.05;
     const jl_study_cell *base = &t->cells[c->base], *new_cell = &t->cells[c->new_cell];
     const jl_study_device *d = &t->devices[base->device];
     const char *words = jl_metric_words(t, metric);
@@ -54,15 +62,19 @@ static void put_pair(jl_sheet *s, jl_report *r, const jl_study_table *t, jl_metr
     jl_sheet_value(s, c->ratio);
     jl_sheet_interval(s, &c->interval, 1);
     jl_sheet_count(s, c->n);
+    jl_sheet_text(s, c->n == usual ? NULL : jl_arena_printf(jl_report_arena(r), "%u", c->n));
     jl_sheet_count(s, c->left_out);
     jl_sheet_value(s, c->effect);
+    jl_sheet_value(s, tested ? c->effect : none);
     jl_sheet_p(s, c->p);
     jl_sheet_number(s, c->p_least);
     jl_sheet_count(s, c->family);
     jl_sheet_p(s, c->p_bonferroni);
     jl_sheet_p(s, c->p_holm);
+    jl_sheet_p(s, tested ? c->p_holm : none);
     jl_sheet_count(s, c->study_family);
     jl_sheet_p(s, c->p_study);
+    jl_sheet_p(s, tested ? c->p_study : none);
     jl_sheet_p(s, c->p_study_bonferroni);
     jl_sheet_bool(s, c->ties);
     jl_sheet_text(s, jl_not_held_equal(r, t, base, t, new_cell));
@@ -70,26 +82,46 @@ static void put_pair(jl_sheet *s, jl_report *r, const jl_study_table *t, jl_metr
     jl_sheet_bool(s, t->modelled_energy);
 }
 
+static uint32_t most_rounds(const jl_comparisons *all)
+{
+    uint32_t rounds = 0;
+    for (size_t i = 0; i < all->count; i++)
+        if (all->items[i].n > rounds) rounds = all->items[i].n;
+    return rounds;
+}
+
 /* What the numbers of rounds can and cannot show. */
 static void put_reach(jl_sheet *s, const jl_comparisons *all)
 {
-    uint32_t family = 0, study = 0, rounds = 0;
+    uint32_t family = 0, study = 0, rounds = most_rounds(all);
+    bool differ = false;
     for (size_t i = 0; i < all->count; i++) {
         const jl_comparison *c = &all->items[i];
         if (c->family > family) family = c->family;
         if (c->study_family > study) study = c->study_family;
-        if (c->n > rounds) rounds = c->n;
+        differ |= c->n != rounds;
     }
+    if (!rounds) return;
+    if (rounds < jl_rounds_needed(1, 0.05)) {
+        jl_sheet_note(s,
+                      "%u complete round%s: no test is possible, and these ratios may be chance. "
+                      "One pair needs at least %zu rounds, %u pair%s of one model and batch %zu "
+                      "(Bonferroni).",
+                      rounds, rounds == 1 ? "" : "s", jl_rounds_needed(1, 0.05), family,
+                      family == 1 ? "" : "s", jl_rounds_needed(family, 0.05));
+        return;
+    }
+    jl_sheet_note(s, "Over %u rounds%s.", rounds, differ ? " where no number is given" : "");
     if (family && jl_rounds_needed(family, 0.05) > rounds)
         jl_sheet_note(
             s,
-            "With %u round(s) no pair among %u can pass Holm's or Bonferroni's correction at "
+            "With %u rounds no pair among %u can pass Holm's or Bonferroni's correction at "
             "5 %%: %zu rounds are needed.",
             rounds, family, jl_rounds_needed(family, 0.05));
     if (study && jl_rounds_needed(study, 0.05) > rounds)
         jl_sheet_note(
             s,
-            "Over the study's %u pairs Bonferroni cannot be passed with %u round(s) (%zu are "
+            "Over the study's %u pairs Bonferroni cannot be passed with %u rounds (%zu are "
             "needed); p study, by joint sign flips over rounds, has no such ceiling.",
             study, rounds, jl_rounds_needed(study, 0.05));
 }
@@ -122,8 +154,9 @@ int jl_section_pairs(jl_report *r, const jl_study_data *d, const jl_report_optio
         jl_comparisons all = {0};
         options.metric = metrics[m];
         rc = jl_compare_study(t, &options, &all, err);
+        uint32_t usual = most_rounds(&all);
         for (size_t i = 0; i < all.count && !rc; i++)
-            put_pair(s, r, t, metrics[m], &all.items[i]);
+            put_pair(s, r, t, metrics[m], &all.items[i], usual);
         if (!rc) put_reach(s, &all);
         jl_comparisons_free(&all);
     }
@@ -132,9 +165,7 @@ int jl_section_pairs(jl_report *r, const jl_study_data *d, const jl_report_optio
                       "No pairs: fewer than two configurations ran the same model and batch in a "
                       "complete round.");
     else
-        jl_sheet_note(s,
-                      "Below 1 the new one takes less. effect: matched-pairs rank-biserial. What "
-                      "is not held equal: section audit.");
+        jl_sheet_note(s, "Below 1 the new one takes less. Section audit: what is not held equal.");
     jl_note_origin(s, d);
     return rc;
 }

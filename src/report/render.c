@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/memory.h"
 #include "base/text_table.h"
 #include "report/sheet_private.h"
 
@@ -59,7 +60,7 @@ static void put_md(const jl_sheet *s, size_t from, size_t to, const size_t *at, 
         jl_buf_printf(out, "| %s ", s->columns[at[k]].title);
     jl_buf_puts(out, "|\n");
     for (size_t k = 0; k < n; k++)
-        jl_buf_puts(out, s->columns[at[k]].right ? "|---:" : "|---");
+        jl_buf_puts(out, s->columns[at[k]].align ? "|---:" : "|---");
     jl_buf_puts(out, "|\n");
     for (size_t row = from; row < to; row++) {
         for (size_t k = 0; k < n; k++) {
@@ -71,44 +72,53 @@ static void put_md(const jl_sheet *s, size_t from, size_t to, const size_t *at, 
     }
 }
 
-static int put_rows(const jl_sheet *s, size_t from, size_t to, bool md, size_t width, jl_buf *out)
+static void fill_cells(const jl_sheet *s, const size_t *at, size_t n, jl_column *columns,
+                       const char **cells)
 {
-    size_t at[JL_MAX_COLUMNS], n = shown_columns(s, from, to, at);
-    if (md) {
-        put_md(s, from, to, at, n, out);
-        return 0;
-    }
-    jl_column columns[JL_MAX_COLUMNS];
-    const char **cells = calloc((to - from) * n + 1, sizeof *cells);
-    if (!cells) return -1;
     for (size_t k = 0; k < n; k++) {
-        columns[k] = (jl_column){s->columns[at[k]].title, s->columns[at[k]].right};
-        for (size_t row = from; row < to; row++)
-            cells[(row - from) * n + k] = shown(s, &s->data[row * s->column_count + at[k]]);
+        columns[k] = (jl_column){s->columns[at[k]].title, s->columns[at[k]].align != JL_LEFT};
+        for (size_t row = 0; row < s->rows; row++)
+            cells[row * n + k] = shown(s, &s->data[row * s->column_count + at[k]]);
     }
-    jl_text_table(out, columns, n, cells, to - from, width);
-    free(cells);
+}
+
+/* Takes out the last column that may go; false when there is none. */
+static bool drop_column(const jl_sheet *s, size_t *at, size_t *n)
+{
+    for (size_t k = *n; k-- > 0;) {
+        if (s->columns[at[k]].align != JL_RIGHT_IF_ROOM) continue;
+        memmove(at + k, at + k + 1, (--*n - k) * sizeof *at);
+        return true;
+    }
+    return false;
+}
+
+static int put_table(const jl_sheet *s, size_t width, jl_buf *out)
+{
+    size_t at[JL_MAX_COLUMNS], n = shown_columns(s, 0, s->rows, at);
+    if (!s->rows) return 0;
+    jl_column columns[JL_MAX_COLUMNS];
+    JL_OWNED const char **cells = calloc(s->rows * n + 1, sizeof *cells);
+    if (!cells) return -1;
+    bool grouped = false;
+    for (size_t row = 0; row < s->rows; row++)
+        grouped |= s->headings[row] != NULL;
+    do {
+        fill_cells(s, at, n, columns, cells);
+    } while (jl_text_table_width(columns, n, cells, s->rows) > width && drop_column(s, at, &n));
+    jl_text_table_grouped(out, columns, n, cells, grouped ? s->headings : NULL, s->rows, width);
     return 0;
 }
 
-/* Text cut at spaces, each line after `first` or `rest`. */
-static void put_wrapped(jl_buf *out, const char *first, const char *rest, const char *text,
-                        size_t width)
+static void put_md_tables(const jl_sheet *s, jl_buf *out)
 {
-    const char *lead = first;
-    while (*text) {
-        size_t room = width > strlen(lead) + 20 ? width - strlen(lead) : 20;
-        size_t n = strlen(text), good = n;
-        if (n > room) {
-            for (good = room; good && text[good] != ' ';)
-                good--;
-            if (!good) good = strcspn(text, " ");
-        }
-        jl_buf_printf(out, "%s%.*s\n", lead, (int)good, text);
-        text += good;
-        while (*text == ' ')
-            text++;
-        lead = rest;
+    for (size_t row = 0, to; row < s->rows; row = to) {
+        for (to = row; to < s->rows && same_heading(s->headings[to], s->headings[row]);)
+            to++;
+        if (row) jl_buf_puts(out, "\n");
+        if (s->headings[row]) jl_buf_printf(out, "**%s**\n\n", s->headings[row]);
+        size_t at[JL_MAX_COLUMNS], n = shown_columns(s, row, to, at);
+        put_md(s, row, to, at, n, out);
     }
 }
 
@@ -116,7 +126,10 @@ static void put_prose(const jl_sheet *s, bool md, size_t width, jl_buf *out)
 {
     for (size_t row = 0; row < s->rows; row++) {
         const datum *d = s->data + row * s->column_count;
-        if (row) jl_buf_puts(out, "\n");
+        const char *heading = s->headings[row];
+        if (row && s->apart) jl_buf_puts(out, "\n");
+        if (heading && (!row || !same_heading(heading, s->headings[row - 1])))
+            jl_buf_printf(out, md ? "**%s**\n\n" : "%s:\n", heading);
         for (size_t k = 0; k < s->column_count; k++) {
             if (!s->columns[k].title || d[k].kind == DATUM_NONE) continue;
             const char *text = shown(s, &d[k]), *title = s->columns[k].title;
@@ -124,39 +137,54 @@ static void put_prose(const jl_sheet *s, bool md, size_t width, jl_buf *out)
                 jl_buf_printf(out, "%s%s%s%s\n", k ? "  - " : "- ", title, *title ? ": " : "",
                               text);
             } else if (!*title) {
-                put_wrapped(out, "", "", text, width);
+                jl_put_wrapped(out, "", "", text, width);
             } else {
                 const char *lead = jl_arena_printf(s->report->arena, "    %s: ", title);
-                put_wrapped(out, lead ? lead : "    ", "      ", text, width);
+                jl_put_wrapped(out, lead ? lead : "    ", "      ", text, width);
             }
         }
     }
 }
 
-static int put_sheet(const jl_sheet *s, bool md, size_t width, jl_buf *out)
+/* A note that stands below a sheet before this one already. */
+static bool said_before(const jl_report *r, size_t sheet, const char *note)
 {
+    for (size_t i = 0; i < sheet; i++)
+        for (size_t k = 0; k < r->sheets[i]->note_count; k++)
+            if (!strcmp(r->sheets[i]->notes[k], note)) return true;
+    return false;
+}
+
+static void put_notes(const jl_report *r, size_t sheet, bool md, size_t width, jl_buf *out)
+{
+    const jl_sheet *s = r->sheets[sheet];
+    const char *levels = jl_sheet_levels(s);
+    bool any = false;
+    for (size_t i = 0; i <= s->note_count; i++) { /* the levels come first */
+        const char *note = i ? s->notes[i - 1] : levels;
+        if (!note || (i && said_before(r, sheet, note))) continue;
+        if (any ? md : s->rows && (!s->prose || s->apart)) jl_buf_puts(out, "\n");
+        jl_put_wrapped(out, "", "", note, md ? SIZE_MAX : width);
+        any = true;
+    }
+}
+
+static int put_sheet(const jl_report *r, size_t sheet, bool md, size_t width, jl_buf *out)
+{
+    const jl_sheet *s = r->sheets[sheet];
+    int rc = 0;
     if (s->title && md) jl_buf_printf(out, "### %s\n\n", s->title);
     if (s->title && !md) {
-        put_wrapped(out, "", "", s->title, width);
+        jl_put_wrapped(out, "", "", s->title, width);
         jl_buf_puts(out, "\n");
     }
-    if (s->prose) put_prose(s, md, width, out);
-    int rc = 0;
-    for (size_t row = 0, to; !s->prose && row < s->rows && !rc; row = to) {
-        for (to = row; to < s->rows && same_heading(s->headings[to], s->headings[row]);)
-            to++;
-        if (row) jl_buf_puts(out, "\n");
-        if (s->headings[row] && md) jl_buf_printf(out, "**%s**\n\n", s->headings[row]);
-        if (s->headings[row] && !md) put_wrapped(out, "", "  ", s->headings[row], width);
-        rc = put_rows(s, row, to, md, width, out);
-    }
-    const char *levels = jl_sheet_levels(s);
-    if (s->rows && (levels || s->note_count)) jl_buf_puts(out, "\n");
-    if (levels) put_wrapped(out, "", "", levels, width);
-    for (size_t i = 0; i < s->note_count; i++) {
-        if (md && (levels || i)) jl_buf_puts(out, "\n");
-        put_wrapped(out, "", "", s->notes[i], md ? SIZE_MAX : width);
-    }
+    if (s->prose)
+        put_prose(s, md, width, out);
+    else if (md)
+        put_md_tables(s, out);
+    else
+        rc = put_table(s, width, out);
+    put_notes(r, sheet, md, width, out);
     return rc;
 }
 
@@ -275,7 +303,7 @@ int jl_report_print(const jl_report *r, jl_report_format format, size_t width, j
     if (format == JL_REPORT_TABLE || format == JL_REPORT_MD)
         for (size_t i = 0; i < r->count && !rc; i++) {
             if (i) jl_buf_puts(out, "\n");
-            rc = put_sheet(r->sheets[i], format == JL_REPORT_MD, width, out);
+            rc = put_sheet(r, i, format == JL_REPORT_MD, width, out);
         }
     if (rc || out->failed) return jl_fail(err, JL_ERR_MEMORY, "no memory for the report");
     return 0;

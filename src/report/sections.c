@@ -5,20 +5,22 @@
 #include "jouleline/portability.h"
 #include "report/sheet_private.h"
 
+/* In the order in which a reader needs them. */
 const jl_section jl_sections[] = {
+    {"ran", "what was measured, and what ran", jl_section_ran},
+    {"findings", "what the study shows, in sentences", jl_section_findings},
     {"cells", "medians of every cell", jl_section_cells},
     {"pairs", "every pair of configurations, tested", jl_section_pairs},
     {"families", "runtimes and regimes by family of architectures", jl_section_families},
     {"precision", "precisions against FP32", jl_section_precision},
+    {"int8", "what INT8 saves and how it agrees", jl_section_int8},
     {"batch", "larger batches against the smallest", jl_section_batch},
     {"devices", "ratios between devices", jl_section_devices},
-    {"portability", "what does not run, and in whose words", jl_section_portability},
-    {"int8", "what INT8 saves and how it agrees", jl_section_int8},
-    {"audit", "what compared configurations do not hold equal", jl_section_audit},
     {"roofline", "which roof binds each cell", jl_section_roofline},
     {"energy", "where the joules go", jl_section_energy},
     {"paradox", "fewer operations, more energy", jl_section_paradox},
-    {"findings", "what the study shows, in sentences", jl_section_findings},
+    {"audit", "what compared configurations do not hold equal", jl_section_audit},
+    {"portability", "what does not run, and in whose words", jl_section_portability},
     {0},
 };
 

@@ -9,6 +9,7 @@
 typedef struct jl_report_options {
     const char *baseline; /* of the pairs: a configuration, or NULL for all pairs */
     uint64_t seed;        /* of draws and resamples */
+    bool brief;           /* findings: the most important ones only, without their queries */
 } jl_report_options;
 
 typedef struct jl_section {
@@ -20,6 +21,7 @@ typedef struct jl_section {
 extern const jl_section jl_sections[];
 const jl_section *jl_section_find(const char *name);
 
+int jl_section_ran(jl_report *r, const jl_study_data *d, const jl_report_options *o, jl_error *err);
 int jl_section_cells(jl_report *r, const jl_study_data *d, const jl_report_options *o,
                      jl_error *err);
 int jl_section_pairs(jl_report *r, const jl_study_data *d, const jl_report_options *o,

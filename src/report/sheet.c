@@ -56,9 +56,11 @@ bool jl_report_has(const jl_report *r, const char *name)
     return false;
 }
 
-void jl_sheet_prose(jl_sheet *s)
+void jl_sheet_prose(jl_sheet *s, bool apart)
 {
-    if (s->report) s->prose = true;
+    if (!s->report) return;
+    s->prose = true;
+    s->apart = apart;
 }
 
 static void add_fact(jl_report *r, const char *key, const char *text, size_t n)

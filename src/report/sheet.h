@@ -15,10 +15,17 @@ typedef enum jl_report_format {
     JL_REPORT_JSON,
 } jl_report_format;
 
+/* How readers see a column; false is left, true right. */
+typedef enum jl_align {
+    JL_LEFT,
+    JL_RIGHT,
+    JL_RIGHT_IF_ROOM, /* left out where the table would be too wide */
+} jl_align;
+
 typedef struct jl_sheet_column {
     const char *key;   /* of CSV and JSON; NULL: only for readers */
     const char *title; /* of tables; NULL: only for programs */
-    bool right;
+    jl_align align;
 } jl_sheet_column;
 
 /* What jl_sheet_interval fills, for readers and for programs. */
@@ -40,8 +47,9 @@ jl_arena *jl_report_arena(jl_report *r);
 jl_sheet *jl_report_sheet(jl_report *r, const char *name, const char *title,
                           const jl_sheet_column *columns, size_t count);
 bool jl_report_has(const jl_report *r, const char *name);
-/* Each row is a paragraph (its first column) with the other columns below it. */
-void jl_sheet_prose(jl_sheet *s);
+/* Each row is a paragraph (its first column) with the other columns below it, `apart` by an empty
+ * line. */
+void jl_sheet_prose(jl_sheet *s, bool apart);
 /* A member of the JSON document beside the sheets. */
 void jl_report_fact(jl_report *r, const char *key, const char *text);
 void jl_report_count(jl_report *r, const char *key, size_t n);

@@ -29,7 +29,7 @@ struct jl_sheet {
     const char **headings; /* one a row */
     const char *notes[JL_SHEET_NOTES];
     size_t note_count;
-    bool prose;
+    bool prose, apart;
     double least_level, most_level; /* of the intervals; 0: none yet */
     bool lacks_interval;
 };

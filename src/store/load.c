@@ -16,8 +16,9 @@ struct jl_study_data {
     jl_arena *arena;
     double *values[JL_METRIC_COUNT];
     bool *pairs;
-    char no_energy[512];
+    char no_energy[512], meters[256];
     size_t complete, studies;
+    jl_study_runs runs;
 };
 
 /* Ids of a table's rows to places in an array; ids are dense in a store. */
@@ -383,9 +384,15 @@ static void take_run(loader *l, sqlite3_stmt *q, uint32_t at, uint32_t round)
 {
     slot *s = &l->slots[at];
     jl_study_cell *c = &l->out[at];
+    jl_study_runs *runs = &l->d->runs;
+    runs->count++;
+    runs->unsettled += sqlite3_column_type(q, 9) != SQLITE_NULL && sqlite3_column_int(q, 9) == 0;
+    runs->disturbed += sqlite3_column_type(q, 10) != SQLITE_NULL;
+    runs->capped += sqlite3_column_int(q, 11) != 0;
     int outcome = jl_outcome_parse((const char *)sqlite3_column_text(q, 4));
     s->facts = sqlite3_column_int64(q, 7) ? sqlite3_column_int64(q, 7) : s->facts;
     if (outcome != JL_OUTCOME_OK) {
+        runs->failed++;
         s->failed++;
         c->outcome = outcome < 0 ? JL_OUTCOME_UNSUPPORTED : (jl_outcome)outcome;
         if (!c->message) c->message = text(l, q, 6);
@@ -416,7 +423,8 @@ static int read_runs(loader *l, jl_error *err)
     char sql[256];
     snprintf(sql, sizeof sql,
              "SELECT id, cell, coalesce(device, 0), round, outcome, latency_ns, message, "
-             "coalesce(facts, 0), latency_p%d_ns FROM run WHERE counts = 1 ORDER BY id",
+             "coalesce(facts, 0), latency_p%d_ns, settled, disturbed, power_capped "
+             "FROM run WHERE counts = 1 ORDER BY id",
              l->tail);
     rc = jl_sql_query(l->s, &q, err, sql, "");
     if (rc) return rc;
@@ -432,6 +440,26 @@ static int read_runs(loader *l, jl_error *err)
     return rc;
 }
 
+/* Adds a meter's label to the list, unless it is there or `last` had the same number. */
+static int name_meter(loader *l, jl_id meter, jl_id *last, jl_error *err)
+{
+    if (!meter || meter == *last) return 0;
+    *last = meter;
+    sqlite3_stmt *q;
+    int rc = jl_sql_query(l->s, &q, err, "SELECT label, name FROM meter WHERE id = ?", "r", meter);
+    if (rc) return rc;
+    if (sqlite3_step(q) == SQLITE_ROW) {
+        char label[200], *all = l->d->meters;
+        size_t used = strlen(all);
+        snprintf(label, sizeof label, "%.160s (%.30s)", (const char *)sqlite3_column_text(q, 0),
+                 (const char *)sqlite3_column_text(q, 1));
+        if (!strstr(all, label) && used + strlen(label) + 3 < sizeof l->d->meters)
+            snprintf(all + used, sizeof l->d->meters - used, "%s%s", used ? ", " : "", label);
+    }
+    sqlite3_finalize(q);
+    return 0;
+}
+
 static int read_energy(loader *l, jl_error *err)
 {
     static const int columns[JL_METRIC_COUNT] = {
@@ -439,11 +467,12 @@ static int read_energy(loader *l, jl_error *err)
     sqlite3_stmt *q;
     int rc = jl_sql_query(l->s, &q, err,
                           "SELECT run, gross_j_per_item, net_waking_j_per_item, "
-                          "net_sleeping_j_per_item, reason, modelled FROM energy "
+                          "net_sleeping_j_per_item, reason, modelled, meter FROM energy "
                           "WHERE headline = 1 ORDER BY id",
                           "");
     if (rc) return rc;
-    while (sqlite3_step(q) == SQLITE_ROW) {
+    jl_id last = 0;
+    while (!rc && sqlite3_step(q) == SQLITE_ROW) {
         int64_t id = sqlite3_column_int64(q, 0);
         if (id <= 0 || id >= l->run_limit || l->runs[id].slot == UINT32_MAX) continue;
         size_t at = (size_t)l->runs[id].slot * l->d->table.rounds + l->runs[id].round;
@@ -452,6 +481,7 @@ static int read_energy(loader *l, jl_error *err)
             if (!isfinite(v)) continue;
             l->d->values[m][at] = v;
             l->d->table.values[m] = l->d->values[m];
+            if (m == JL_ENERGY) rc = name_meter(l, sqlite3_column_int64(q, 6), &last, err);
         }
         const char *reason = (const char *)sqlite3_column_text(q, 4);
         if (reason && !*l->d->no_energy)
@@ -459,7 +489,7 @@ static int read_energy(loader *l, jl_error *err)
         l->d->table.modelled_energy |= sqlite3_column_int(q, 5) != 0;
     }
     sqlite3_finalize(q);
-    return 0;
+    return rc;
 }
 
 static int describe_cells(loader *l, jl_error *err)
@@ -592,4 +622,14 @@ size_t jl_study_data_studies(const jl_study_data *d)
 size_t jl_study_data_complete_rounds(const jl_study_data *d)
 {
     return d->complete;
+}
+
+jl_study_runs jl_study_data_runs(const jl_study_data *d)
+{
+    return d->runs;
+}
+
+const char *jl_study_data_meters(const jl_study_data *d)
+{
+    return d->meters;
 }

@@ -2,33 +2,21 @@
 $ make_store reference ref.db; jouleline advise --db ref.db -m resnet50 --device "GeForce RTX 3060" --latency 20ms
 For resnet50 use ort-cuda/fp16 at batch 8 on GeForce RTX 3060: 0.0457 J per item, 438 items/s, 18.3 ms a call. It takes the fewest joules per item of the 5 cells that meet the limits; the next is ort-cuda/fp32 at batch 1 on GeForce RTX 3060 with 0.128 J per item, 156 items/s, 6.41 ms a call. Latency is closed loop, 1 in flight.
 
-configuration  device          batch  latency   energy  items/s  Pareto  misses
-                                      ms/call   J/item
--------------  --------------  -----  -------  -------  -------  ------  -------
-ort-cuda/fp16  GeForce RTX         8    18.29  0.04571    437.5  yes
-               3060
-ort-cuda/fp32  GeForce RTX         1    6.409   0.1282    156.0  yes
-               3060
-ort-cuda/fp16  GeForce RTX         1    6.410   0.1282    156.0  no
-               3060
-pytorch-cuda/  GeForce RTX         1    8.434   0.1687    118.6  no
-fp32           3060
-pytorch-cuda/  GeForce RTX         1    8.434   0.1687    118.6  no
-fp16           3060
-ort-cuda/fp16  GeForce RTX        32    55.44  0.03465    577.2  yes     latency
-               3060
-pytorch-cuda/  GeForce RTX        32    72.94  0.04559    438.7  no      latency
-fp16           3060
-pytorch-cuda/  GeForce RTX         8    24.06  0.06016    332.4  no      latency
-fp16           3060
-ort-cuda/fp32  GeForce RTX        32    102.5  0.06410    312.1  no      latency
-               3060
-ort-cuda/fp32  GeForce RTX         8    33.83  0.08458    236.5  no      latency
-               3060
-pytorch-cuda/  GeForce RTX         8    44.51   0.1113    179.7  no      latency
-fp32           3060
-pytorch-cuda/  GeForce RTX        32    135.0   0.2100    237.1  no      latency
-fp32           3060
+configuration     device           batch latency  energy items/s Pareto misses
+                                         ms/call  J/item
+----------------- ---------------- ----- ------- ------- ------- ------ -------
+ort-cuda/fp16     GeForce RTX 3060     8   18.29 0.04571   437.5 yes
+ort-cuda/fp32     GeForce RTX 3060     1   6.409  0.1282   156.0 yes
+ort-cuda/fp16     GeForce RTX 3060     1   6.410  0.1282   156.0 no
+pytorch-cuda/fp32 GeForce RTX 3060     1   8.434  0.1687   118.6 no
+pytorch-cuda/fp16 GeForce RTX 3060     1   8.434  0.1687   118.6 no
+ort-cuda/fp16     GeForce RTX 3060    32   55.44 0.03465   577.2 yes    latency
+pytorch-cuda/fp16 GeForce RTX 3060    32   72.94 0.04559   438.7 no     latency
+pytorch-cuda/fp16 GeForce RTX 3060     8   24.06 0.06016   332.4 no     latency
+ort-cuda/fp32     GeForce RTX 3060    32   102.5 0.06410   312.1 no     latency
+ort-cuda/fp32     GeForce RTX 3060     8   33.83 0.08458   236.5 no     latency
+pytorch-cuda/fp32 GeForce RTX 3060     8   44.51  0.1113   179.7 no     latency
+pytorch-cuda/fp32 GeForce RTX 3060    32   135.0  0.2100   237.1 no     latency
 
 Medians over rounds; a limit is met when the unfavourable end of the 95 %
 interval meets it (the median where there are fewer than 6 rounds). Pareto: no

@@ -4,23 +4,20 @@ Regression: of 8 comparisons 4 worse than the margin, 4 within it, 0 undecided (
 
 worse.db (new) against small.db (base)
 
-Latency, ms per call, margin 3 %
-cell                       base    new  new /       interval  rounds  verdict
-                                         base
-------------------------  -----  -----  -----  -------------  ------  ----------
-resnet18, batch 1,        20.12  20.12  1.000  0.9886..1.012      10  pass
-ort-cpu/fp32
-resnet18, batch 1,        29.80  32.78  1.100   1.089..1.111      10  regression
-ort-cpu/fp32+threads=1
-mobilenet_v2, batch 1,    10.03  10.03  1.000  0.9878..1.012      10  pass
-ort-cpu/fp32
-mobilenet_v2, batch 1,    15.01  16.51  1.100   1.090..1.110      10  regression
-ort-cpu/fp32+threads=1
-
-Energy, J per item, margin 5 %
 cell                      base     new  new /       interval  rounds  verdict
                                          base
 ----------------------  ------  ------  -----  -------------  ------  ----------
+Latency, ms per call, margin 3 %
+resnet18, batch 1,       20.12   20.12  1.000  0.9886..1.012      10  pass
+ort-cpu/fp32
+resnet18, batch 1,       29.80   32.78  1.100   1.089..1.111      10  regression
+ort-cpu/fp32+threads=1
+mobilenet_v2, batch 1,   10.03   10.03  1.000  0.9878..1.012      10  pass
+ort-cpu/fp32
+mobilenet_v2, batch 1,   15.01   16.51  1.100   1.090..1.110      10  regression
+ort-cpu/fp32+threads=1
+
+Energy, J per item, margin 5 %
 resnet18, batch 1,      0.4013  0.4013  1.000  0.9918..1.008      10  pass
 ort-cpu/fp32
 resnet18, batch 1,      0.6030  0.6632  1.100   1.081..1.119      10  regression
@@ -95,12 +92,12 @@ Inconclusive: of 8 comparisons 0 worse than the margin, 0 within it, 8 undecided
 
 one.db (new) against small.db (base)
 
-Latency, ms per call, margin 3 %
-cell                           base    new   new /  rounds  verdict       rounds
+cell                          base     new   new /  rounds  verdict       rounds
                                               base                        needed
-----------------------------  -----  -----  ------  ------  ------------  ------
-resnet18, batch 1, ort-cpu/   20.12  19.97  0.9925       1  inconclusive       6
-fp32
+--------------------------  ------  ------  ------  ------  ------------  ------
+Latency, ms per call, margin 3 %
+resnet18, batch 1,           20.12   19.97  0.9925       1  inconclusive       6
+ort-cpu/fp32
 ? 4
 $ make_store simulated sim.db; jouleline compare --base small.db --new sim.db
 ! jouleline compare: small.db and sim.db have no cell in common (model, configuration, batch)

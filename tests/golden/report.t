@@ -2,32 +2,26 @@
 $ make_store small small.db; jouleline report --db small.db
 On a processor, ort-cpu/fp32 uses the fewest joules per inference: 0.665 times that of the next, ort-cpu/fp32+threads=1 (95.1 % interval 0.661 to 0.671, p = 0.00098; 10 rounds, 2 cells, measured).
 
-resnet18
-batch  configuration      latency      interval  items/s  energy        interval
-                          ms/call                         J/item
------  -----------------  -------  ------------  -------  ------  --------------
-    1  ort-cpu/fp32         20.12  19.89..20.22    49.70  0.4013  0.3979..0.4022
-    1  ort-cpu/fp32+        29.80  29.63..30.09    33.56  0.6030  0.5944..0.6058
-       threads=1
-
-mobilenet_v2
-batch  configuration      latency      interval  items/s  energy        interval
-                          ms/call                         J/item
------  -----------------  -------  ------------  -------  ------  --------------
-    1  ort-cpu/fp32         10.03  9.919..10.12    99.75  0.1999  0.1980..0.2009
-    1  ort-cpu/fp32+        15.01  14.88..15.04    66.62  0.3005  0.2949..0.3048
-       threads=1
-
-Medians over 10 rounds; intervals are order statistics that hold with 97.9 %.
+a processor: 2 models, 2 configurations, 1 batch; 4 cells, all ran.
+10 rounds, 40 runs.
+Joules: cpu-0 (test).
 
 Findings
 
-On a processor, ort-cpu/fp32 uses the fewest joules per inference: 0.665 times
-that of the next, ort-cpu/fp32+threads=1 (95.1 % interval 0.661 to 0.671, p =
-0.00098; 10 rounds, 2 cells, measured).
-    Query: SELECT model, configuration, batch, round FROM result WHERE
-      device_uid = 'cpu-0' AND outcome = 'ok' AND round_complete = 1 ORDER BY
-      model, configuration, batch, round
+Nothing was shown beyond the sentence at the top.
+
+batch  configuration           latency      interval  energy        interval
+                               ms/call                J/item
+-----  ----------------------  -------  ------------  ------  --------------
+resnet18
+    1  ort-cpu/fp32              20.12  19.89..20.22  0.4013  0.3979..0.4022
+    1  ort-cpu/fp32+threads=1    29.80  29.63..30.09  0.6030  0.5944..0.6058
+
+mobilenet_v2
+    1  ort-cpu/fp32              10.03  9.919..10.12  0.1999  0.1980..0.2009
+    1  ort-cpu/fp32+threads=1    15.01  14.88..15.04  0.3005  0.2949..0.3048
+
+Medians over 10 rounds; intervals are order statistics that hold with 97.9 %.
 $ jouleline report --db small.db -s pairs -o md
 On a processor, ort-cpu/fp32 uses the fewest joules per inference: 0.665 times that of the next, ort-cpu/fp32+threads=1 (95.1 % interval 0.661 to 0.671, p = 0.00098; 10 rounds, 2 cells, measured).
 
@@ -35,31 +29,33 @@ On a processor, ort-cpu/fp32 uses the fewest joules per inference: 0.665 times t
 
 **resnet18, batch 1: latency**
 
-|| new | base | new / base | interval | rounds | effect | p Holm | p study |
-||---|---|---:|---:|---:|---:|---:|---:|
-|| ort-cpu/fp32+threads=1 | ort-cpu/fp32 | 1.486 | 1.475..1.495 | 10 | 1.000 | 0.002 | 0.002 |
+|| new | base | new / base | interval | effect (rank-biserial) | p Holm | p study |
+||---|---|---:|---:|---:|---:|---:|
+|| ort-cpu/fp32+threads=1 | ort-cpu/fp32 | 1.486 | 1.475..1.495 | 1.000 | 0.002 | 0.002 |
 
 **mobilenet_v2, batch 1: latency**
 
-|| new | base | new / base | interval | rounds | effect | p Holm | p study |
-||---|---|---:|---:|---:|---:|---:|---:|
-|| ort-cpu/fp32+threads=1 | ort-cpu/fp32 | 1.495 | 1.480..1.509 | 10 | 1.000 | 0.002 | 0.002 |
+|| new | base | new / base | interval | effect (rank-biserial) | p Holm | p study |
+||---|---|---:|---:|---:|---:|---:|
+|| ort-cpu/fp32+threads=1 | ort-cpu/fp32 | 1.495 | 1.480..1.509 | 1.000 | 0.002 | 0.002 |
 
 **resnet18, batch 1: energy**
 
-|| new | base | new / base | interval | rounds | effect | p Holm | p study |
-||---|---|---:|---:|---:|---:|---:|---:|
-|| ort-cpu/fp32+threads=1 | ort-cpu/fp32 | 1.502 | 1.487..1.512 | 10 | 1.000 | 0.002 | 0.002 |
+|| new | base | new / base | interval | effect (rank-biserial) | p Holm | p study |
+||---|---|---:|---:|---:|---:|---:|
+|| ort-cpu/fp32+threads=1 | ort-cpu/fp32 | 1.502 | 1.487..1.512 | 1.000 | 0.002 | 0.002 |
 
 **mobilenet_v2, batch 1: energy**
 
-|| new | base | new / base | interval | rounds | effect | p Holm | p study |
-||---|---|---:|---:|---:|---:|---:|---:|
-|| ort-cpu/fp32+threads=1 | ort-cpu/fp32 | 1.501 | 1.485..1.523 | 10 | 1.000 | 0.002 | 0.002 |
+|| new | base | new / base | interval | effect (rank-biserial) | p Holm | p study |
+||---|---|---:|---:|---:|---:|---:|
+|| ort-cpu/fp32+threads=1 | ort-cpu/fp32 | 1.501 | 1.485..1.523 | 1.000 | 0.002 | 0.002 |
 
 Intervals hold with 95.1 %.
 
-Below 1 the new one takes less. effect: matched-pairs rank-biserial. What is not held equal: section audit.
+Over 10 rounds.
+
+Below 1 the new one takes less. Section audit: what is not held equal.
 $ jouleline report --db small.db -s pairs,audit -o csv | cut -d, -f1-9 | tr -d '\r'
 section,model,batch,in_flight,device,device_uuid,metric,new,base
 pairs,resnet18,1,1,a processor,cpu-0,latency_ns,ort-cpu/fp32+threads=1,ort-cpu/fp32
@@ -89,9 +85,9 @@ $ jouleline report --db small.db -s cels
 $ make_store simulated sim.db; jouleline report --db sim.db -s energy | sed -n 3,15p
 Where the joules go: E = P t + a FLOP + b bytes
 
-fake-sim/fp32, simulated (simulated)
 term            coefficient  unit              interval  identified  inflation
 --------------  -----------  ------  ------------------  ----------  ---------
+fake-sim/fp32, simulated (simulated)
 static power          60.06  W             59.93..60.22  yes             1.550
 arithmetic         5.02e-12  J/flop     5e-12..5.04e-12  yes             1.702
 memory traffic        8e-11  J/byte  7.95e-11..8.05e-11  yes             1.750
@@ -105,14 +101,14 @@ simulated: no comparison: fewer than two configurations ran the same cells in a 
 
 Roofs, measured by probe models through the runtime
 
-configuration  compute  memory  dispatch
-               GFLOP/s    GB/s      1/ms
--------------  -------  ------  --------
-fake-sim/fp32     9977   500.5     100.3
+configuration  compute GFLOP/s  memory GB/s  dispatch 1/ms
+-------------  ---------------  -----------  -------------
+fake-sim/fp32             9977        500.5          100.3
 
 Which roof binds each cell
 
-fake-sim/fp32
+model  batch  FLOP / byte  roof      of it reached  least ms  a roof unknown
+-----  -----  -----------  --------  -------------  --------  --------------
 $ jouleline report --db sim.db -s paradox -o csv | tr -d '\r' | cut -d, -f4,5,6,20,21,22 | head -4
 small,large,flop_ratio,gain_predicted,gain_measured,simulated
 m3,m5,0.527777778,6.62545732,6.62669149,1
@@ -120,42 +116,29 @@ m14,m5,0.833333333,4.28208361,4.27562506,1
 m10,m6,0.780821918,3.83789303,3.85150696,1
 # One round, equal values, missing rounds, no joules: said, and no number that the data cannot carry.
 $ make_store one one.db; jouleline report --db one.db -s pairs
-On a processor, ort-cpu/fp32 uses the fewest joules per inference, but the difference is not shown: 0.663 times that of the next, ort-cpu/fp32+threads=1 (no interval: too few values, p = 0.50; 1 round, 2 cells, measured).
+On a processor, ort-cpu/fp32 used the fewest joules per inference in the only round so far: 0.663 times that of the next, ort-cpu/fp32+threads=1 (no test is possible below 6 rounds; 1 round, 2 cells, measured).
 
 Pairs of configurations: p Holm is corrected within this model and batch, p
 study over all
 
+new                     base          new / base
+----------------------  ------------  ----------
 resnet18, batch 1: latency
-new                     base          new /  rounds  effect     p
-                                       base                  Holm
-----------------------  ------------  -----  ------  ------  ----
-ort-cpu/fp32+threads=1  ort-cpu/fp32  1.494       1   1.000     1
+ort-cpu/fp32+threads=1  ort-cpu/fp32       1.494
 
 mobilenet_v2, batch 1: latency
-new                     base          new /  rounds  effect     p
-                                       base                  Holm
-----------------------  ------------  -----  ------  ------  ----
-ort-cpu/fp32+threads=1  ort-cpu/fp32  1.515       1   1.000     1
+ort-cpu/fp32+threads=1  ort-cpu/fp32       1.515
 
 resnet18, batch 1: energy
-new                     base          new /  rounds  effect     p
-                                       base                  Holm
-----------------------  ------------  -----  ------  ------  ----
-ort-cpu/fp32+threads=1  ort-cpu/fp32  1.496       1   1.000     1
+ort-cpu/fp32+threads=1  ort-cpu/fp32       1.496
 
 mobilenet_v2, batch 1: energy
-new                     base          new /  rounds  effect     p
-                                       base                  Holm
-----------------------  ------------  -----  ------  ------  ----
-ort-cpu/fp32+threads=1  ort-cpu/fp32  1.519       1   1.000     1
+ort-cpu/fp32+threads=1  ort-cpu/fp32       1.519
 
 No interval: at 95 % it needs at least 6 rounds.
-With 1 round(s) no pair among 1 can pass Holm's or Bonferroni's correction at 5
-%: 6 rounds are needed.
-Over the study's 2 pairs Bonferroni cannot be passed with 1 round(s) (7 are
-needed); p study, by joint sign flips over rounds, has no such ceiling.
-Below 1 the new one takes less. effect: matched-pairs rank-biserial. What is not
-held equal: section audit.
+1 complete round: no test is possible, and these ratios may be chance. One pair
+needs at least 6 rounds, 1 pair of one model and batch 6 (Bonferroni).
+Below 1 the new one takes less. Section audit: what is not held equal.
 $ jouleline report --db one.db -s families,batch,int8,devices,paradox,energy,roofline | grep -ciE 'nan|inf '
 0
 ? 1
@@ -166,7 +149,7 @@ low,high,level,rounds,left_out,effect,p
 1.5,1.5,0.951171875,10,0,1,0.001953125
 1.5,1.5,0.951171875,10,0,1,0.001953125
 $ make_store holes holes.db; jouleline report --db holes.db -s cells | tail -5
-       threads=1
+    1 ort-cpu/fp32+threads=1   15.01 14.88..15.04 0.3005 0.2949..0.3048
 
 Medians over 10 rounds; intervals are order statistics that hold with 96.1 % to
 97.9 %.
@@ -193,35 +176,25 @@ On the CPU, ort-cpu/int8 uses the fewest joules per inference: 0.31 times that o
 
 What does not run, or runs wrongly
 
-GeForce GTX 1650
-configuration    model            outcome       cells  batches  in its own words
----------------  ---------------  -----------  ------  -------  ----------------
-pytorch-cuda/    efficientnet_b3  numerical    1 of 3       32
-fp16
-ort-cuda/fp16    vit_b_16         unsupported  3 of 3  1 to 32  Type Error: Type
-                                                                parameter (T) of
-                                                                Optype (Add)
-                                                                bound to
-                                                                different types
-ort-cuda/fp16    swin_t           unsupported  3 of 3  1 to 32  Type Error: Type
-                                                                parameter (T) of
-                                                                Optype (Add)
-                                                                bound to
-                                                                different types
-ort-cuda/fp16    efficientnet_b3  numerical    1 of 3       32
+model             cells  batches
+---------------  ------  -------
+pytorch-cuda/fp16, GeForce GTX 1650: numerical
+efficientnet_b3  1 of 3       32
 
-GeForce RTX 3060
-configuration  model     outcome       cells  batches  in its own words
--------------  --------  -----------  ------  -------  -------------------------
-ort-cuda/fp16  vit_b_16  unsupported  3 of 3  1 to 32  Type Error: Type
-                                                       parameter (T) of Optype
-                                                       (Add) bound to different
-                                                       types
-ort-cuda/fp16  swin_t    unsupported  3 of 3  1 to 32  Type Error: Type
-                                                       parameter (T) of Optype
-                                                       (Add) bound to different
-                                                       types
+ort-cuda/fp16, GeForce GTX 1650: unsupported: Type Error: Type parameter (T) of
+  Optype (Add) bound to different types
+vit_b_16         3 of 3  1 to 32
+swin_t           3 of 3  1 to 32
+
+ort-cuda/fp16, GeForce GTX 1650: numerical
+efficientnet_b3  1 of 3       32
+
+ort-cuda/fp16, GeForce RTX 3060: unsupported: Type Error: Type parameter (T) of
+  Optype (Add) bound to different types
+vit_b_16         3 of 3  1 to 32
+swin_t           3 of 3  1 to 32
 $ jouleline report --db ref.db -s findings | grep -v Query | sed -n 7,20p
+Least energy or time:
 On GeForce GTX 1650, ort-cuda/fp32 uses the fewest joules per inference: 0.673
 times that of the next, ort-cuda/fp16 (95.1 % interval 0.673 to 0.673, p =
 0.0029; 10 rounds, 38 cells, measured).
@@ -235,17 +208,18 @@ times that of the next, ort-cuda/fp32 (95.1 % interval 0.845 to 0.845, p =
       ORDER BY model, configuration, batch, round
 
 On the CPU, ort-cpu/int8 uses the fewest joules per inference: 0.31 times that
-of the next, ort-cpu/fp32 (95.1 % interval 0.31 to 0.31, p = 0.00098; 10 rounds,
-$ jouleline report --db ref.db -s int8 | sed -n 6,14p
+$ jouleline report --db ref.db -s int8 | sed -n 6,16p
 
-ort-cpu/int8 (new) against ort-cpu/fp32 (base): latency, the CPU, 10 rounds,
-  batch 1
 model               saved   new /         interval     p         top-1 as FP32
                              base
 ------------------ ------ ------- ---------------- ----- ---------------------
+ort-cpu/int8 (new) against ort-cpu/fp32 (base): latency, the CPU, 10 rounds,
+  batch 1
 mobilenet_v2       54.0 %  0.4600   0.4599..0.4600 0.002   98.0 % (96.9..98.7)
 mobilenet_v3_large 60.3 %  0.3971   0.3971..0.3972 0.002   98.2 % (97.2..98.9)
 efficientnet_b0    66.6 %  0.3343   0.3342..0.3344 0.002   98.5 % (97.5..99.1)
+efficientnet_b3    72.9 %  0.2714   0.2713..0.2714 0.002   98.8 % (97.9..99.3)
+mnasnet1_0         79.1 %  0.2086   0.2085..0.2086 0.002   99.1 % (98.3..99.5)
 $ jouleline report --db ref.db -s cells,pairs,families,precision,batch,devices,portability,int8,audit,roofline,energy,paradox,findings | tail -n +4 | LC_ALL=C.UTF-8 grep -cE '^.{81}'
 0
 ? 1
@@ -263,18 +237,18 @@ On a processor on there, ort-cpu/fp32 uses the fewest joules per inference: 0.60
 
 Devices against each other (unpaired)
 
+model        batch new /      interval with sensors'  runs       p new takes
+                    base                        gain
+------------ ----- ----- ------------- ------------- ----- ------- ---------
 a processor on there (new) against a processor on here (base), ort-cpu/fp32:
   latency
-model         batch  new /       interval   runs  p  new takes
-                      base
-------------  -----  -----  -------------  -----  -  ---------
-resnet18          1  1.000  0.9903..1.010  10+10  1  not shown
-mobilenet_v2      1  1.000  0.9904..1.010  10+10  1  not shown
+resnet18         1 1.000 0.9903..1.010               10+10       1 not shown
+mobilenet_v2     1 1.000 0.9904..1.010               10+10       1 not shown
 
 a processor on there (new) against a processor on here (base),
   ort-cpu/fp32+threads=1: latency
-model         batch  new /      interval   runs        p  new
-                      base                                takes
+resnet18         1 1.100  1.092..1.108               10+10 4.3e-05 more
+mobilenet_v2     1 1.100  1.092..1.108               10+10 4.3e-05 more
 $ jouleline report --db both.db -s cells | tail -2
 Medians over 10 rounds; intervals are order statistics that hold with 97.9 %.
 Runs of several hosts (here, there): cells of different hosts are never paired.
@@ -285,11 +259,13 @@ ort-cpu/fp32+threads=1 at batch 1 for 2 of 2 models: throughput ratios 1.10
 # A study without a run.
 $ make_store empty empty.db; jouleline report --db empty.db
 
-Medians over 0 rounds; an interval at 95 % needs at least 6 rounds.
+0 rounds, 0 runs.
 
 Findings
 
-Nothing was shown: no tested difference in complete rounds.
+Nothing was shown: no round is complete.
+
+Medians over 0 rounds; an interval at 95 % needs at least 6 rounds.
 $ jouleline report --db empty.db -s pairs,families,devices,audit,roofline,energy,paradox,int8 -o csv | tr -d '\r' | grep -c .
 9
 $ jouleline compare --base empty.db --new small.db

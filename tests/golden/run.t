@@ -4,7 +4,7 @@ On simulated gpu 0 (simulated), fake-gpu/fp16+seed=7 uses the fewest joules per 
 $ jouleline report | head -1
 On simulated gpu 0 (simulated), fake-gpu/fp16+seed=7 uses the fewest joules per inference<*>
 $ jouleline report | tail -1
-Simulated: these numbers come from a simulated device.
+Medians over 6 rounds; intervals are order statistics that hold with 96.9 %.
 $ jouleline report -o csv | cut -d, -f1-5,7-9
 model,family,configuration,device,device_uuid,batch,in_flight,outcome
 resnet18,standard,fake-gpu/fp16+seed=7,simulated gpu 0,FAKE-gpu-0,8,1,ok

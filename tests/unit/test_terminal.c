@@ -9,6 +9,45 @@
 #include <string.h>
 #include <cmocka.h>
 
+static void groups_share_columns_and_titles_take_the_room_there_is(void **state)
+{
+    (void)state;
+    static const jl_column columns[] = {{"batch", true}, {"latency ms/call", true}};
+    static const char *const cells[] = {"1", "12.5", "32", "1234.5"}, *const headings[] = {
+                                                                          "resnet50", "vgg16"};
+    jl_buf b = {0};
+    jl_text_table_grouped(&b, columns, 2, cells, headings, 2, 16);
+    assert_string_equal(b.p, "batch  latency\n"
+                             "       ms/call\n"
+                             "-----  -------\n"
+                             "resnet50\n"
+                             "    1     12.5\n"
+                             "\n"
+                             "vgg16\n"
+                             "   32   1234.5\n");
+    jl_buf_free(&b);
+    jl_text_table_grouped(&b, columns, 2, cells, NULL, 1, 40);
+    assert_string_equal(b.p, "batch  latency ms/call\n"
+                             "-----  ---------------\n"
+                             "    1             12.5\n");
+    jl_buf_free(&b);
+    assert_int_equal(jl_text_table_width(columns, 2, cells, 2), 14);
+    /* After many rows the titles come again, at the next heading. */
+    enum { ROWS = 60 };
+    const char *many[2 * ROWS], *names[ROWS];
+    for (int i = 0; i < ROWS; i++) {
+        many[2 * i] = "1";
+        many[2 * i + 1] = "2";
+        names[i] = i < 50 ? "first" : "second";
+    }
+    jl_text_table_grouped(&b, columns, 2, many, names, ROWS, 40);
+    const char *second = strstr(b.p, "second");
+    assert_non_null(second);
+    assert_non_null(strstr(b.p + 10, "latency"));
+    assert_true(strstr(b.p + 10, "latency") < second);
+    jl_buf_free(&b);
+}
+
 static void a_table_is_aligned_and_fits(void **state)
 {
     (void)state;
@@ -112,6 +151,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_table_is_aligned_and_fits),
+        cmocka_unit_test(groups_share_columns_and_titles_take_the_room_there_is),
         cmocka_unit_test(names_stay_whole_while_others_can_give_way),
         cmocka_unit_test(a_word_longer_than_its_column_is_cut),
         cmocka_unit_test(progress_prints_plain_lines_off_a_terminal_and_none_when_quiet),
