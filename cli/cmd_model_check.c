@@ -189,6 +189,7 @@ static void print_table(const work *w, const jl_check *c, bool noise)
         printf("%-28s base %llu, new %llu\n", "NaN and infinite elements",
                (unsigned long long)c->base_bad, (unsigned long long)c->new_bad);
     if (c->first_bad[0]) printf("%-28s %s\n", "first in the new model", c->first_bad);
+    if (c->no_place[0]) printf("%-28s not found: %s\n", "first in the new model", c->no_place);
     if (noise && c->classes)
         printf("The items are noise: the agreement does not transfer to real pictures.\n");
 }
@@ -218,6 +219,7 @@ static void print_json(const work *w, const jl_check *c, bool noise)
         json_object_set_new(j, "new_right", share_json(&c->new_right));
     }
     if (c->first_bad[0]) json_object_set_new(j, "first_bad", json_string(c->first_bad));
+    if (c->no_place[0]) json_object_set_new(j, "no_place", json_string(c->no_place));
     json_dumpf(j, stdout, JSON_INDENT(2));
     printf("\n");
     json_decref(j);

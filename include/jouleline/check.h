@@ -32,6 +32,7 @@ typedef struct jl_check {
     char first_bad[192]; /* the first value of the new model that is NaN or infinite, with
                             the node that makes it; empty where the outputs are finite or
                             the place was not found */
+    char no_place[256];  /* why it was not found; empty otherwise */
 } jl_check;
 
 /* Runs both sides, item by item, in the calling process: call it in a child. `labels` (may be

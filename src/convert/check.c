@@ -167,9 +167,8 @@ static int check_items(side sides[2], const jl_check_side *other, const jl_sampl
         compare_values(c, &sides[0], &sides[1], i);
         c->classes = sides[0].classes && sides[1].classes;
         if (c->classes) compare_classes(c, &sides[0], &sides[1], labels ? labels[i] : -1);
-        if (c->new_bad && !c->first_bad[0])
-            jl_find_first_bad(other, inputs, samples->inputs, scratch, c->first_bad,
-                              sizeof c->first_bad);
+        if (c->new_bad && !c->first_bad[0] && !c->no_place[0])
+            jl_find_first_bad(other, inputs, samples->inputs, scratch, c);
         c->items++;
     }
     return rc;

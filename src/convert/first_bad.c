@@ -56,7 +56,8 @@ static bool all_finite(const jl_tensor *t)
     return true;
 }
 
-static void report_first(char *text, size_t size, const jl_graph *graph, const inner *v,
+/* The first of the bad ones; false: none is. */
+static bool report_first(char *text, size_t size, const jl_graph *graph, const inner *v,
                          const jl_map *bad)
 {
     for (size_t i = 0; i < v->count; i++) {
@@ -64,15 +65,38 @@ static void report_first(char *text, size_t size, const jl_graph *graph, const i
         if (jl_map_get(bad, v->names[i]) == JL_MAP_NONE) continue;
         snprintf(text, size, "'%.*s' of %s", JL_FMT(v->names[i]),
                  jl_node_label(graph, v->nodes[i], label));
-        return;
+        return true;
     }
+    return false;
+}
+
+/* Notes the bad ones of the outputs; how many of the values came out. */
+static size_t note_bad(const jl_tensor *outputs, size_t count, const inner *v, jl_map *bad)
+{
+    jl_map wanted = {0};
+    size_t found = 0;
+    for (size_t i = 0; i < v->count; i++)
+        jl_map_set(&wanted, v->names[i], 0);
+    for (size_t k = 0; k < count; k++) {
+        if (jl_map_get(&wanted, jl_str_c(outputs[k].name)) == JL_MAP_NONE) continue;
+        found++;
+        if (!all_finite(&outputs[k])) jl_map_set(bad, jl_str_c(outputs[k].name), 0);
+    }
+    jl_map_free(&wanted);
+    return found;
 }
 
 void jl_find_first_bad(const jl_check_side *side, const jl_tensor *inputs, size_t input_count,
-                       const char *scratch, char *text, size_t size)
+                       const char *scratch, jl_check *check)
 {
     onnx_file *file;
-    if (onnx_open(side->model, &file, NULL)) return;
+    jl_error err = {0};
+    char *why = check->no_place;
+    size_t room = sizeof check->no_place;
+    if (onnx_open(side->model, &file, &err)) {
+        snprintf(why, room, "%.200s", err.msg);
+        return;
+    }
     jl_graph *graph;
     jl_edit edit = {0};
     inner values;
@@ -81,14 +105,22 @@ void jl_find_first_bad(const jl_check_side *side, const jl_tensor *inputs, size_
     const jl_tensor *outputs;
     size_t count = 0;
     char *path = jl_arena_printf(file->arena, "%s/inner-%d.onnx", scratch, (int)getpid());
-    int rc = list_values(file, &graph, &values, NULL);
-    if (!rc) rc = jl_edit_begin(&edit, file, NULL);
-    if (!rc) rc = jl_observe(&edit, values.names, values.types, values.count, path, NULL);
-    if (!rc) rc = jl_session_open(side->configuration, path, inputs, input_count, &session, NULL);
-    if (!rc) rc = jl_session_run(session, inputs, &outputs, &count, NULL);
-    for (size_t k = 0; !rc && k < count; k++)
-        if (!all_finite(&outputs[k])) jl_map_set(&bad, jl_str_c(outputs[k].name), 0);
-    if (!rc) report_first(text, size, graph, &values, &bad);
+    int rc = list_values(file, &graph, &values, &err);
+    if (!rc) rc = jl_edit_begin(&edit, file, &err);
+    if (!rc) rc = jl_observe(&edit, values.names, values.types, values.count, path, &err);
+    if (!rc) rc = jl_session_open(side->configuration, path, inputs, input_count, &session, &err);
+    if (!rc) rc = jl_session_run(session, inputs, &outputs, &count, &err);
+    if (rc)
+        snprintf(why, room, "with its inner values as outputs it does not run on %.60s: %.120s",
+                 side->configuration, err.msg);
+    else if (note_bad(outputs, count, &values, &bad) < values.count)
+        snprintf(why, room, "%s does not return the inner values of the graph",
+                 side->configuration);
+    else if (!report_first(check->first_bad, sizeof check->first_bad, graph, &values, &bad))
+        snprintf(why, room,
+                 "every inner value is finite once it is an output: %s computes otherwise where it "
+                 "fuses nodes",
+                 side->configuration);
     jl_session_close(session);
     if (path) unlink(path);
     jl_map_free(&bad);

@@ -5,8 +5,9 @@
 #include "jouleline/check.h"
 
 /* Runs the model once more with every inner value as an output and writes "'value' of node" into
- * text, or "" where it cannot be told: the search may fail where the model itself ran. */
+ * check->first_bad, or the reason into check->no_place where it cannot be told: the search may
+ * fail where the model itself ran. */
 void jl_find_first_bad(const jl_check_side *side, const jl_tensor *inputs, size_t input_count,
-                       const char *scratch, char *text, size_t size);
+                       const char *scratch, jl_check *check);
 
 #endif

@@ -37,8 +37,12 @@ int jl_session_open(const char *configuration, const char *model_path, const jl_
     if (!rc && !(s->runtime = jl_runtime_find(s->configuration.runtime)))
         rc = jl_fail(err, JL_ERR_MISSING, "there is no runtime '%s'", s->configuration.runtime);
     if (!rc && !s->runtime->refresh)
-        rc = jl_fail(err, JL_ERR_UNSUPPORTED, "%s cannot change the inputs of a session",
-                     s->configuration.runtime);
+        rc = jl_fail(err, JL_ERR_UNSUPPORTED, "%s cannot change the inputs of a session%s",
+                     s->configuration.runtime,
+                     strcmp(s->configuration.runtime, "pytorch") != 0
+                         ? ""
+                         : ": its models run in a worker of their own. libtorch has the same "
+                           "kernels, and 'run' checks pytorch against the FP32 reference");
     if (!rc) rc = copy_inputs(s, inputs, count, err);
     if (!rc) rc = s->runtime->open(&s->configuration, &s->ctx, err);
     jl_load_request request = {.configuration = &s->configuration,

@@ -80,6 +80,7 @@ static void libtorch_close(void *ctx)
     if (!t) return;
     if (t->session) t->api->close(t->session);
     free(t->outputs);
+    free(t->inputs);
     free(t);
 }
 
@@ -164,27 +165,48 @@ static int read_options(libtorch *t, const jl_load_request *r, jl_torch_options 
     return 0;
 }
 
-static int start(libtorch *t, const jl_torch_options *o, const jl_plan *plan,
-                 const jl_plan_tensor *inputs, size_t n, jl_error *err)
+/* Which input of the request each of the shim's is, for later contents. */
+static int note_inputs(libtorch *t, const jl_load_request *r, const jl_plan_tensor *inputs,
+                       size_t n, jl_error *err)
+{
+    t->given = r->inputs;
+    t->inputs = calloc(n + 1, sizeof *t->inputs);
+    if (!t->inputs) return jl_fail(err, JL_ERR_MEMORY, "no memory for libtorch's inputs");
+    t->input_count = n;
+    for (size_t k = 0; k < n; k++) {
+        t->inputs[k].dtype = (jl_dtype)inputs[k].dtype;
+        while (strcmp(inputs[k].name, r->inputs[t->inputs[k].given].name) != 0)
+            t->inputs[k].given++;
+    }
+    return 0;
+}
+
+static int start(libtorch *t, const jl_torch_options *o, const jl_load_request *r,
+                 const jl_plan *plan, const jl_plan_tensor *inputs, size_t n, jl_error *err)
 {
     jl_torch_message m;
+    int rc = note_inputs(t, r, inputs, n, err);
+    if (rc) return rc;
     int code = t->api->load(o, plan, inputs, n, &t->session, &m);
     return code ? failed(t, code, &m, err) : 0;
+}
+
+static jl_plan_tensor plan_tensor(const jl_tensor *t)
+{
+    return (jl_plan_tensor){.name = t->name,
+                            .dtype = (int32_t)t->dtype,
+                            .rank = t->rank,
+                            .dims = t->dims,
+                            .data = t->data,
+                            .size_bytes = t->size_bytes};
 }
 
 static int start_trace(libtorch *t, const jl_torch_options *o, const jl_load_request *r,
                        jl_plan_tensor *inputs, jl_error *err)
 {
-    for (size_t i = 0; i < r->input_count; i++) {
-        const jl_tensor *in = &r->inputs[i];
-        inputs[i] = (jl_plan_tensor){.name = in->name,
-                                     .dtype = (int32_t)in->dtype,
-                                     .rank = in->rank,
-                                     .dims = in->dims,
-                                     .data = in->data,
-                                     .size_bytes = in->size_bytes};
-    }
-    return start(t, o, NULL, inputs, r->input_count, err);
+    for (size_t i = 0; i < r->input_count; i++)
+        inputs[i] = plan_tensor(&r->inputs[i]);
+    return start(t, o, r, NULL, inputs, r->input_count, err);
 }
 
 static int start_graph(libtorch *t, const jl_torch_options *o, const jl_load_request *r,
@@ -197,7 +219,7 @@ static int start_graph(libtorch *t, const jl_torch_options *o, const jl_load_req
     int rc = onnx_open(r->model_path, &file, err);
     if (rc < 0) return rc;
     int n = libtorch_make_plan(file, r, t->native, &plan, inputs, err);
-    rc = n < 0 ? n : start(t, o, &plan, inputs, (size_t)n, err);
+    rc = n < 0 ? n : start(t, o, r, &plan, inputs, (size_t)n, err);
     onnx_close(file);
     return rc;
 }
@@ -220,6 +242,29 @@ static int libtorch_load(void *ctx, const jl_load_request *r, jl_error *err)
     rc = o.trace ? start_trace(t, &o, r, inputs, err) : start_graph(t, &o, r, inputs, err);
     free(inputs);
     return rc;
+}
+
+static int libtorch_refresh(void *ctx, jl_error *err)
+{
+    libtorch *t = ctx;
+    jl_torch_message m;
+    jl_plan_tensor *inputs = calloc(t->input_count + 1, sizeof *inputs);
+    jl_tensor *casts = calloc(t->input_count + 1, sizeof *casts);
+    int rc = inputs && casts ? 0 : jl_fail(err, JL_ERR_MEMORY, "no memory for libtorch's inputs");
+    for (size_t k = 0; !rc && k < t->input_count; k++) {
+        const jl_tensor *in = &t->given[t->inputs[k].given];
+        if (in->dtype != t->inputs[k].dtype) {
+            rc = jl_tensor_cast(&casts[k], in, t->inputs[k].dtype, err);
+            in = &casts[k];
+        }
+        inputs[k] = plan_tensor(in);
+    }
+    int code = rc ? 0 : t->api->refresh(t->session, inputs, &m);
+    for (size_t k = 0; casts && k < t->input_count; k++)
+        free(casts[k].data);
+    free(casts);
+    free(inputs);
+    return code ? failed(t, code, &m, err) : rc;
 }
 
 static int libtorch_infer(void *ctx, jl_error *err)
@@ -348,6 +393,7 @@ const jl_runtime jl_runtime_libtorch = {
     .probe = libtorch_probe,
     .open = libtorch_open,
     .load = libtorch_load,
+    .refresh = libtorch_refresh,
     .infer = libtorch_infer,
     .submit = libtorch_submit,
     .wait = libtorch_wait,

@@ -295,6 +295,7 @@ const jl_runtime jl_runtime_openvino = {
     .probe = openvino_probe,
     .open = openvino_open,
     .load = openvino_load,
+    .refresh = openvino_refresh,
     .infer = openvino_infer,
     .submit = openvino_submit,
     .wait = openvino_wait,

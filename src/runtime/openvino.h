@@ -22,6 +22,7 @@ typedef struct openvino {
     long threads, streams; /* 0: left to the library */
     ov_tensor **inputs;    /* one a name of the request */
     void **owned;          /* converted copies */
+    const jl_tensor *given;
     size_t input_count;
     ov_request **requests;
     int request_count;
@@ -41,6 +42,7 @@ int openvino_make_inputs(openvino *o, const ov_model *model, const jl_load_reque
                          jl_error *err);
 int openvino_make_requests(openvino *o, const jl_load_request *r, jl_error *err);
 int openvino_outputs(void *ctx, const jl_tensor **outputs, size_t *count, jl_error *err);
+int openvino_refresh(void *ctx, jl_error *err);
 void openvino_free_io(openvino *o);
 
 #endif

@@ -103,9 +103,29 @@ int openvino_make_inputs(openvino *o, const ov_model *model, const jl_load_reque
     o->owned = calloc(r->input_count + 1, sizeof *o->owned);
     if (!o->inputs || !o->owned) return jl_fail(err, JL_ERR_MEMORY, "no memory for inputs");
     o->input_count = r->input_count;
+    o->given = r->inputs;
     for (size_t i = 0; !rc && i < r->input_count; i++)
         rc = make_input(o, i, model, &r->inputs[i], err);
     return rc;
+}
+
+/* Inputs that were wrapped in place need nothing; converted copies are made again. */
+int openvino_refresh(void *ctx, jl_error *err)
+{
+    openvino *o = ctx;
+    for (size_t i = 0; i < o->input_count; i++) {
+        jl_tensor made;
+        int theirs;
+        if (!o->owned[i]) continue;
+        int rc = openvino_check(&o->library,
+                                o->library.api.tensor_get_element_type(o->inputs[i], &theirs), err,
+                                "tell a type");
+        if (!rc) rc = jl_tensor_cast(&made, &o->given[i], dtype_of(theirs), err);
+        if (rc) return rc;
+        memcpy(o->owned[i], made.data, made.size_bytes);
+        free(made.data);
+    }
+    return 0;
 }
 
 static int name_outputs(openvino *o, jl_error *err)

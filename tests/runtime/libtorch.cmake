@@ -31,3 +31,9 @@ add_test(NAME runtime.libtorch_operators COMMAND ${JL_PYTHON}
 set_tests_properties(runtime.libtorch_operators PROPERTIES LABELS "runtime" TIMEOUT 300
     FIXTURES_REQUIRED libtorch_shim
     ENVIRONMENT "JOULELINE_LIBTORCH=${torch_cache}/libtorch/current/libjouleline_torch.so")
+
+add_test(NAME runtime.check
+    COMMAND ${JL_PYTHON} ${CMAKE_CURRENT_LIST_DIR}/test_check.py $<TARGET_FILE:jouleline>)
+set_tests_properties(runtime.check PROPERTIES LABELS "runtime" TIMEOUT 300
+    FIXTURES_REQUIRED libtorch_shim
+    ENVIRONMENT "JOULELINE_LIBTORCH=${torch_cache}/libtorch/current/libjouleline_torch.so")

@@ -14,17 +14,19 @@
 #include "session.h"
 
 static char folder[] = "/tmp/jl_openvino_XXXXXX";
-static char relu[64], gather[64], unknown[64], broken[64];
+static char relu[64], relu16[64], gather[64], unknown[64], broken[64];
 
 static int make_models(void **state)
 {
     (void)state;
     if (!mkdtemp(folder)) return -1;
     snprintf(relu, sizeof relu, "%s/relu.onnx", folder);
+    snprintf(relu16, sizeof relu16, "%s/relu16.onnx", folder);
     snprintf(gather, sizeof gather, "%s/gather.onnx", folder);
     snprintf(unknown, sizeof unknown, "%s/unknown.onnx", folder);
     snprintf(broken, sizeof broken, "%s/broken.onnx", folder);
     make_relu_model(relu, JL_FLOAT, 2, (int64_t[]){-1, 4});
+    make_relu_model(relu16, JL_FLOAT16, 2, (int64_t[]){-1, 4});
     make_gather_model(gather, 10);
     make_one_node_model(unknown, "Quux", 4);
     FILE *f = fopen(broken, "w");
@@ -97,6 +99,28 @@ static void every_precision_that_the_processor_has_runs(void **state)
         assert_non_null(ran);
         if (i < 2) assert_string_equal(ran, "f32");
         if (i == 3) assert_string_equal(ran, "bf16");
+        session_close(&s);
+    }
+}
+
+/* Inputs wrapped in place, and inputs converted to the model's type. */
+static void new_contents_of_inputs_are_seen(void **state)
+{
+    (void)state;
+    const char *const models[] = {relu, relu16};
+    for (size_t i = 0; i < 2; i++) {
+        session s;
+        jl_error err = {0};
+        jl_tensor in = input();
+        if (session_load(&s, "openvino-cpu/fp32", models[i], &in, 1, 1, &err))
+            fail_msg("%s", err.msg);
+        for (int call = 0; call < 3; call++) {
+            x[0][1] += 4; /* -1, 3, 7, 11 */
+            assert_int_equal(s.runtime->refresh(s.ctx, &err), 0);
+            assert_int_equal(s.runtime->infer(s.ctx, &err), 0);
+            check_relu(&s);
+        }
+        x[0][1] = -1;
         session_close(&s);
     }
 }
@@ -227,6 +251,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_precision_that_the_processor_has_runs),
+        cmocka_unit_test(new_contents_of_inputs_are_seen),
         cmocka_unit_test(shapes_are_fixed_or_left_as_in_the_model),
         cmocka_unit_test(several_inputs_and_outputs_go_by_name),
         cmocka_unit_test(failures_keep_the_words_of_the_runtime),

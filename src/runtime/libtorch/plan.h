@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define JL_TORCH_ABI 1
+#define JL_TORCH_ABI 2
 #define JL_PLAN_NONE UINT32_MAX
 
 /* A dense host tensor. dtype is ONNX's number. The shim copies what it keeps. */
@@ -97,6 +97,8 @@ typedef struct jl_torch_api {
     int (*cuda_devices)(void);
     int (*load)(const jl_torch_options *options, const jl_plan *plan, const jl_plan_tensor *inputs,
                 size_t n_inputs, void **session, jl_torch_message *message);
+    /* New contents of the inputs, as many as were loaded and in their order. */
+    int (*refresh)(void *session, const jl_plan_tensor *inputs, jl_torch_message *message);
     int (*infer)(void *session, jl_torch_message *message);
     int (*submit)(void *session, int slot, jl_torch_message *message);
     int (*wait)(void *session, int slot, jl_torch_message *message);

@@ -54,6 +54,12 @@ struct Session {
     std::vector<at::Tensor> copies;
     std::vector<jl_plan_tensor> views;
 
+    at::Tensor place(const jl_plan_tensor &input) const
+    {
+        Target there = target;
+        if (host_io) there.device = at::kCPU;
+        return there.move(copy_of(input));
+    }
     bool cuda() const
     {
         return target.device.is_cuda();
@@ -159,12 +165,10 @@ int load(const jl_torch_options *o, const jl_plan *plan, const jl_plan_tensor *i
         s->target.channels_last = o->channels_last != 0;
         s->host_io = o->host_io != 0;
         s->trace = o->trace != nullptr;
-        Target host = s->target;
-        host.device = at::kCPU;
         std::vector<uint32_t> values;
         for (size_t k = 0; k < n_inputs; k++) {
             values.push_back(inputs[k].value);
-            s->inputs.push_back((s->host_io ? host : s->target).move(copy_of(inputs[k])));
+            s->inputs.push_back(s->place(inputs[k]));
         }
         if (o->trace)
             s->model = load_trace(o->trace, s->target);
@@ -178,6 +182,17 @@ int load(const jl_torch_options *o, const jl_plan *plan, const jl_plan_tensor *i
                 VirtualGuardImpl(at::kCUDA).getStreamFromGlobalPool(s->target.device, false));
         synchronize(*s);
         *session = s.release();
+    });
+}
+
+int refresh(void *session, const jl_plan_tensor *inputs, jl_torch_message *message)
+{
+    auto *s = static_cast<Session *>(session);
+    return guarded(message, [s, inputs] {
+        c10::InferenceMode inference;
+        for (size_t k = 0; k < s->inputs.size(); k++)
+            s->inputs[k] = s->place(inputs[k]);
+        synchronize(*s);
     });
 }
 
@@ -311,8 +326,9 @@ void close_session(void *session)
 }
 
 const jl_torch_api api = {
-    JL_TORCH_ABI, TORCH_VERSION, open_cuda, cuda_devices,        load,          infer, submit,
-    wait,         outputs,       describe,  device_memory_bytes, close_session,
+    JL_TORCH_ABI,  TORCH_VERSION, open_cuda, cuda_devices, load,     refresh,
+    infer,         submit,        wait,      outputs,      describe, device_memory_bytes,
+    close_session,
 };
 
 } // namespace

@@ -1,0 +1,109 @@
+"""model check on other runtimes than ONNX Runtime, and its accuracy on a folder of labelled pictures.
+
+test_check.py JOULELINE"""
+import json
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+import numpy as np
+import onnx
+from onnx import TensorProto as T
+from onnx import helper as h
+from onnx import numpy_helper as nh
+
+jouleline = sys.argv[1]
+
+PICTURES = """
+import sys
+from PIL import Image
+for i, (name, colour) in enumerate({
+        "a.jpg": (220, 30, 20), "b.png": (10, 200, 40), "c.jpeg": (15, 25, 230), "d.PNG": (250, 60, 50),
+        "e.png": (60, 240, 70), "f.jpg": (40, 50, 200)}.items()):
+    picture = Image.new("RGB", (40 + i, 32), colour)
+    picture.save(f"{sys.argv[1]}/{name}", "JPEG" if "j" in name else "PNG")
+"""
+
+
+def call(*arguments, fails=False):
+    done = subprocess.run([jouleline, "model", *map(str, arguments)], capture_output=True, text=True)
+    assert (done.returncode != 0) == fails, f"{arguments}: {done.stdout}{done.stderr}"
+    return done.stderr if fails else done.stdout
+
+
+def check(*arguments):
+    return json.loads(call("check", *arguments, "-o", "json"))
+
+
+def save(path, nodes, constants, shape, opset=17):
+    g = h.make_graph(nodes, "g", [h.make_tensor_value_info("x", T.FLOAT, shape)],
+                     [h.make_tensor_value_info("y", T.FLOAT, ["batch", "n"])],
+                     [nh.from_array(v, k) for k, v in constants.items()])
+    onnx.save(h.make_model(g, opset_imports=[h.make_opsetid("", opset)], ir_version=8), str(path))
+    return path
+
+
+def every_runtime_sees_every_item(folder):
+    """Were the first item's inputs used again, the other items' outputs would not agree."""
+    fp32, int8 = folder / "m.onnx", folder / "m8.onnx"
+    call("export", "mobilenet_v3_small", "-o", fp32)
+    call("quantize", fp32, "-o", int8, "-n", 8)
+    for new in ("libtorch-cpu/fp32", "openvino-cpu/fp32"):
+        got = check(fp32, "--new", new, "-n", 5)
+        assert got["items"] == 5 and got["cosine_least"] > 0.9999 and got["top1"]["count"] == 5, (new, got)
+        back = check(fp32, "--base", new, "-n", 5)
+        assert abs(back["cosine_mean"] - got["cosine_mean"]) < 1e-5, (new, back, got)
+    ort = check(fp32, int8, "--new", "ort-cpu/int8", "-n", 5)
+    openvino = check(fp32, int8, "--new", "openvino-cpu/int8", "-n", 5)
+    assert abs(ort["cosine_mean"] - openvino["cosine_mean"]) < 0.03, (ort, openvino)
+    assert openvino["centred_cosine_mean"] > 0.5, openvino
+
+
+def a_bad_value_is_found_where_it_appears(folder):
+    nodes = [h.make_node("Exp", ["x"], ["e"], name="first"), h.make_node("Pow", ["e", "k"], ["p"], name="boom"),
+             h.make_node("Log", ["p"], ["y"], name="last")]
+    model = save(folder / "bad.onnx", nodes, {"k": np.array(1e6, np.float32)}, ["batch", 8])
+    for new in ("ort-cpu/fp32", "libtorch-cpu/fp32", "openvino-cpu/fp32"):
+        got = check(model, "--new", new, "-n", 3)
+        assert got["new_bad"] > 0, (new, got)
+        assert "boom" in got.get("first_bad", ""), (new, got)
+    assert "libtorch has the same" in call("check", model, "--new", "pytorch-cpu/fp32", fails=True)
+
+
+def accuracy_on_labelled_pictures(folder):
+    """Three classes: the strongest of red, green and blue; the other model takes green for blue and blue for green."""
+    pictures = folder / "pictures"
+    pictures.mkdir()
+    subprocess.run(["/usr/bin/python3", "-c", PICTURES, str(pictures)], check=True)
+    pool = [h.make_node("GlobalAveragePool", ["x"], ["p"]), h.make_node("Flatten", ["p"], ["f"])]
+    swap = np.eye(3, dtype=np.float32)[[0, 2, 1]]
+    models = [save(folder / f"{k}.onnx", pool + [h.make_node("MatMul", ["f", "w"], ["y"])], {"w": w},
+                   ["batch", 3, 24, 24]) for k, w in (("right", np.eye(3, dtype=np.float32)), ("swapped", swap))]
+    by_name, in_order = folder / "names.txt", folder / "classes.txt"
+    by_name.write_text("a.jpg 0\nelsewhere/b.png 1\nc.jpeg 2\nd.PNG 0\ne.png 0\n")  # e is green, f has no label
+    in_order.write_text("0\n1\n2\n0\n1\n2\n")
+    how = ["--images", pictures, "--preprocess", "resize=28,crop=24", "-n", 100]
+    got = check(*models, *how, "--labels", by_name)
+    assert got["items"] == 6 and (got["top1"]["count"], got["top1"]["n"]) == (2, 6), got
+    assert [got["base_right"][k] for k in ("count", "n")] == [4, 5], got
+    assert [got["new_right"][k] for k in ("count", "n")] == [2, 5], got
+    assert 0.37 < got["base_right"]["low"] < 0.38 and 0.96 < got["base_right"]["high"] < 0.97, got  # Wilson, 4 of 5
+    got = check(*models, *how, "--labels", in_order, "--new", "openvino-cpu/fp32")
+    assert got["base_right"]["count"] == 6 and got["new_right"]["count"] == 2 and got["new_right"]["n"] == 6, got
+    words = call("check", *models, *how, "--labels", by_name)
+    assert "first answer right, base" in words and "4 of 5, 80.0 %" in words, words
+    assert "noise" not in words, words
+    got = check(*models, *how)
+    assert "base_right" not in got, got
+    by_name.write_text("a.jpg zero\n")
+    assert "names.txt:1" in call("check", *models, *how, "--labels", by_name, fails=True)
+    (pictures / "g.jpg").write_bytes(b"no picture")
+    assert "g.jpg" in call("check", *models, *how, fails=True)
+
+
+with tempfile.TemporaryDirectory() as name:
+    tests = [every_runtime_sees_every_item, a_bad_value_is_found_where_it_appears, accuracy_on_labelled_pictures]
+    for test in tests:
+        test(pathlib.Path(name))
+print(f"{len(tests)} groups of comparisons as expected")
