@@ -46,7 +46,8 @@ void jl_energy_split(const jl_energy_fit *fit, const jl_energy_row *row,
 /* The fit's joules of one call, identifiable split or not; absent without a fit. */
 jl_value jl_energy_predict(const jl_energy_fit *fit, double t_s, double flop, double bytes);
 
-/* The row of a cell, from medians over rounds; false when something is unknown. */
+/* The row of a cell, from medians over rounds, its time from joules and mean power where that is
+ * known; false when something is unknown. */
 bool jl_energy_row_of(const jl_study_table *t, uint32_t cell, jl_energy_row *out);
 /* The fit over all cells of a device and configuration, every batch, and its probes. */
 int jl_study_energy_fit(const jl_study_table *t, uint32_t device, uint32_t configuration,

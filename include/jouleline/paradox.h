@@ -12,20 +12,31 @@
 
 typedef enum jl_cause {
     JL_CAUSE_UNKNOWN,    /* no roofs, or none of the below */
-    JL_CAUSE_DISPATCH,   /* static power over the time that dispatch takes */
+    JL_CAUSE_DISPATCH,   /* static power while nodes are dispatched: that roof binds, and the call
+                            reaches half of it or takes about as long at the smallest batch */
     JL_CAUSE_BYTES,      /* it moves more bytes, and memory binds */
-    JL_CAUSE_UTILISATION /* compute or memory binds, and less than half of the roof is reached */
+    JL_CAUSE_UTILISATION /* less than half of the binding roof is reached, and not for dispatch */
 } jl_cause;
 
-typedef enum jl_cure {
-    JL_CURE_NONE,
-    JL_CURE_BATCHING,
-    JL_CURE_FEWER_DISPATCHES,
-    JL_CURE_FUSION
-} jl_cure;
-/* "a larger batch", "CUDA Graphs or a runtime with fewer dispatches", ... */
 const char *jl_cause_words(jl_cause c);
+
+typedef enum jl_cure {
+    JL_CURE_BATCHING,
+    JL_CURE_GRAPHS,  /* CUDA Graphs: no dispatch by node */
+    JL_CURE_RUNTIME, /* one that dispatches cheaper, or fuses nodes and moves fewer bytes */
+    JL_CURES
+} jl_cure;
+/* "a larger batch", "CUDA Graphs", "another runtime". */
 const char *jl_cure_words(jl_cure c);
+
+typedef struct jl_cure_gain {
+    jl_cure cure;
+    uint32_t cell;      /* that shows it, or JL_NO_CELL: then predicted only */
+    bool at_most;       /* no cell shows it: predicted is what the roofs allow */
+    jl_value predicted; /* energy per item now / after, by the energy model: at the share of the
+                           binding roof that other models of the family reach there */
+    jl_value measured;  /* the same between the two cells */
+} jl_cure_gain;
 
 typedef struct jl_paradox {
     uint32_t small_cell,
@@ -39,10 +50,10 @@ typedef struct jl_paradox {
     jl_value ratio_net, p_net; /* the same net of waking idle */
     uint32_t family;           /* candidate pairs tested together */
     jl_cause cause;
-    jl_cure cure;            /* none when it was measured, or else predicted, not to help */
-    uint32_t cure_batch;     /* of JL_CURE_BATCHING */
-    jl_value gain_predicted; /* energy per item now / after the cure, from the roofs and the fit */
-    jl_value gain_measured;  /* the same between cells of the table */
+    jl_cure_gain cures[JL_CURES]; /* of the cause, that were measured, or else predicted, to help:
+                                     the measured
+                                     ones first, then the best */
+    size_t cure_count;
 } jl_paradox;
 
 typedef struct jl_paradoxes {

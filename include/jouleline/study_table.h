@@ -6,8 +6,9 @@
  *
  * From the store's tables: model (kind 'probe': probe), configuration (text, parted at '@' and
  * '+'), device and meter.gain_rel, idle; cell.flop, moved_bytes and nodes of the call; per run that
- * counts latency_ns, latency_p99_ns and the headline energy's gross, net_waking and net_sleeping
- * joules per item; round.complete as `pairs`; agreement.top1_agree and items summed over runs.
+ * counts latency_ns, latency_p99_ns and the headline energy's power_w and gross, net_waking and
+ * net_sleeping joules per item; round.complete as `pairs`; agreement.top1_agree and items summed
+ * over runs.
  *
  * A round is one column: every cell once, on one device and one boot. Columns of different
  * devices have nothing to do with each other; rows are compared within a device pair by pair,
@@ -76,8 +77,9 @@ typedef struct jl_study_cell {
     const char *message;                   /* the runtime's own words when not ok, or NULL */
     double flop, bytes, dispatches;        /* of one call: floating-point operations, bytes moved,
                                               nodes run; NaN unknown */
-    uint64_t agree_items, checked_items;   /* top-1 agreement with FP32; 0 checked: none */
-    const jl_study_fact *facts;            /* fact_count of them, for the fairness audit */
+    double power_w; /* mean over the windows of its energies; 0 or NaN unknown */
+    uint64_t agree_items, checked_items; /* top-1 agreement with FP32; 0 checked: none */
+    const jl_study_fact *facts;          /* fact_count of them, for the fairness audit */
     size_t fact_count;
 } jl_study_cell;
 

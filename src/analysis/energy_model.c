@@ -260,9 +260,11 @@ bool jl_energy_row_of(const jl_study_table *t, uint32_t cell, jl_energy_row *out
     *out = (jl_energy_row){
         .model = c->model, .probe = t->models[c->model].probe, .flop = c->flop, .bytes = c->bytes};
     if (latency_ns.why || per_item_j.why || c->outcome != JL_OUTCOME_OK) return false;
-    /* With calls in flight a device spends latency / in_flight on each. */
-    out->t_s = latency_ns.value * 1e-9 / c->in_flight;
     out->energy_j = per_item_j.value * c->batch;
+    /* The time that the joules were taken over, pauses and slow calls included, is longer than a
+     * median. Without the power: with calls in flight a device spends latency / in_flight on
+     * each. */
+    out->t_s = c->power_w > 0 ? out->energy_j / c->power_w : latency_ns.value * 1e-9 / c->in_flight;
     return usable(out);
 }
 

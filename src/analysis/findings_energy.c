@@ -9,10 +9,10 @@
 static void put_term(jl_buf *text, const jl_coefficient *c, int term)
 {
     static const double scale[] = {1, 1e12, 1e12};
-    static const char *const units[] = {"W", "pJ/FLOP", "pJ/byte"};
+    static const char *const units[] = {"W", "pJ a FLOP", "pJ a byte"};
     jl_buf_printf(text, "%s%s ", term ? ", " : "", jl_energy_term_name(term));
     if (c->identified.why) {
-        jl_buf_puts(text, jl_why_words(c->identified.why));
+        jl_buf_printf(text, "(%s)", jl_why_words(c->identified.why));
         return;
     }
     jl_put_number(text, scale[term] * c->value);
@@ -30,12 +30,11 @@ static void note_fit(jl_notebook *b, uint32_t device, uint32_t configuration,
     jl_buf text = {0}, caution = {0}, query = {0};
     jl_buf_puts(&text, "On ");
     jl_put_device(&text, d);
-    jl_buf_printf(&text,
-                  " in %s, energy over %zu models and %zu probes fits P t + e FLOP + e' bytes: ",
+    jl_buf_printf(&text, " in %s, the joules of %zu models and %zu probes are made up of ",
                   b->t->configurations[configuration].name, fit->models, fit->probes);
     for (int k = 0; k < JL_ENERGY_TERMS; k++)
         put_term(&text, &fit->term[k], k);
-    jl_buf_puts(&text, " (95 % intervals by resampling models). Measured idle power:");
+    jl_buf_puts(&text, " (with 95 % intervals by resampling models). Measured idle power:");
     if (isfinite(d->idle_sleeping_w)) jl_buf_printf(&text, " %.1f W sleeping", d->idle_sleeping_w);
     if (isfinite(d->idle_waking_w))
         jl_buf_printf(&text, "%s %.1f W waking", isfinite(d->idle_sleeping_w) ? "," : "",
@@ -43,8 +42,8 @@ static void note_fit(jl_notebook *b, uint32_t device, uint32_t configuration,
     if (!isfinite(d->idle_sleeping_w) && !isfinite(d->idle_waking_w)) jl_buf_puts(&text, " none");
     jl_buf_printf(
         &text,
-        ". Models left out are predicted within %.1f %% on average (by time alone %.1f %%, "
-        "by FLOP alone %.1f %%); condition number %.3g.",
+        ". On models left out of the fit it errs by %.1f %% on average (time alone %.1f %%, FLOP "
+        "alone %.1f %%); condition number %.3g.",
         100 * fit->error.value, 100 * fit->error_time_only.value, 100 * fit->error_flop_only.value,
         fit->condition);
     jl_query_start(&query, "model, batch, round, latency_ns, energy_j_per_item", d);
@@ -83,16 +82,43 @@ static void put_pair(jl_buf *text, const jl_notebook *b, const jl_paradox *p)
     jl_buf_puts(text, ")");
 }
 
-static void put_cure(jl_buf *text, const jl_paradox *p)
+static void put_gain(jl_buf *text, const jl_cure_gain *g)
 {
+    if (g->at_most)
+        jl_buf_printf(text, " at most %.2f times less as the roofs allow", g->predicted.value);
+    else if (g->measured.why)
+        jl_buf_printf(text, " %.2f times less by the energy model", g->predicted.value);
+    else if (g->predicted.why)
+        jl_buf_printf(text, " %.2f times less", g->measured.value);
+    else
+        jl_buf_printf(text, " %.2f times less (the energy model says %.2f)", g->measured.value,
+                      g->predicted.value);
+}
+
+static void put_cures(jl_buf *text, const jl_study_table *t, const jl_paradox *p)
+{
+    const char *small = t->models[t->cells[p->small_cell].model].name;
+    if (p->cause == JL_CAUSE_UNKNOWN) {
+        jl_buf_puts(text, " The cause cannot be told: the roofs are not known (--probes).");
+        return;
+    }
     jl_buf_printf(text, " Cause: %s.", jl_cause_words(p->cause));
-    if (p->cure == JL_CURE_NONE) return;
-    jl_buf_printf(text, " Cure: %s", jl_cure_words(p->cure));
-    if (p->cure == JL_CURE_BATCHING) jl_buf_printf(text, " (%u)", p->cure_batch);
-    if (!p->gain_predicted.why)
-        jl_buf_printf(text, ", predicted to save a factor of %.2f", p->gain_predicted.value);
-    if (!p->gain_measured.why) jl_buf_printf(text, ", measured %.2f", p->gain_measured.value);
-    jl_buf_puts(text, ".");
+    for (size_t i = 0; i < p->cure_count; i++) {
+        const jl_cure_gain *g = &p->cures[i];
+        const jl_study_cell *by = g->cell == JL_NO_CELL ? NULL : &t->cells[g->cell];
+        if (i)
+            jl_buf_puts(text, i + 1 < p->cure_count ? ", " : " and ");
+        else
+            jl_buf_printf(text, " %s takes,", small);
+        if (g->cure == JL_CURE_BATCHING)
+            jl_buf_printf(text, " at batch %u,", by->batch);
+        else
+            jl_buf_printf(text, " with %s,",
+                          g->cure == JL_CURE_RUNTIME ? t->configurations[by->configuration].name
+                                                     : jl_cure_words(g->cure));
+        put_gain(text, g);
+    }
+    if (p->cure_count) jl_buf_puts(text, ".");
 }
 
 /* The pairs of one device, configuration and batch: p[0 .. n - 1], worst first. */
@@ -121,7 +147,7 @@ static void note_pairs(jl_notebook *b, const jl_paradox *p, size_t n)
     jl_buf_puts(&text, ". The largest: ");
     put_pair(&text, b, worst);
     jl_buf_puts(&text, ".");
-    put_cure(&text, worst);
+    put_cures(&text, t, worst);
     jl_query_start(&query, "model, batch, round, energy_j_per_item, net_waking_j_per_item",
                    &t->devices[c->device]);
     jl_buf_puts(&query, " AND configuration = ");

@@ -18,34 +18,65 @@ static bool ran(const jl_study_table *t, uint32_t device, uint32_t configuration
     return false;
 }
 
+static int by_place(const void *a, const void *b, void *table)
+{
+    const jl_study_table *t = table;
+    const jl_study_cell *x = &t->cells[*(const uint32_t *)a], *y = &t->cells[*(const uint32_t *)b];
+    const uint32_t p[] = {x->device, x->configuration, x->model, x->batch, x->in_flight};
+    const uint32_t q[] = {y->device, y->configuration, y->model, y->batch, y->in_flight};
+    for (int i = 0; i < 5; i++)
+        if (p[i] != q[i]) return p[i] < q[i] ? -1 : 1;
+    return 0;
+}
+
 /* --- roofline --- */
 
 static const jl_sheet_column roof_columns[] = {
-    {"device", NULL, false},           {"configuration", "configuration", false},
-    {"flop_per_s", NULL, false},       {"bytes_per_s", NULL, false},
-    {"dispatches_per_s", NULL, false}, {NULL, "compute GFLOP/s", true},
-    {NULL, "memory GB/s", true},       {NULL, "dispatch 1/ms", true},
+    {"device", NULL, false},
+    {"configuration", "configuration", false},
+    {"flop_per_s", NULL, false},
+    {"bytes_per_s", NULL, false},
+    {"dispatches_per_s", NULL, false},
+    {NULL, "arithmetic GFLOP/s", true},
+    {NULL, "memory GB/s", true},
+    {NULL, "dispatch us/node", true},
+    {NULL, "memory below FLOP/byte", true},
     {"simulated", NULL, false},
 };
 enum { ROOF_COLUMNS = sizeof roof_columns / sizeof *roof_columns };
 
 static const jl_sheet_column place_columns[] = {
-    {"device", NULL, false},       {"configuration", NULL, false},
-    {"model", "model", false},     {"batch", "batch", true},
-    {"in_flight", NULL, false},    {"intensity", "FLOP / byte", true},
-    {"binds", "roof", false},      {"fraction", NULL, false},
-    {NULL, "of it reached", true}, {"bound_s", NULL, false},
-    {NULL, "least ms", true},      {"partial", "a roof unknown", false},
+    {"device", NULL, false},          {"configuration", NULL, false},
+    {"model", "model", false},        {"batch", "batch", true},
+    {"in_flight", NULL, false},       {"intensity", "FLOP / byte", true},
+    {"compute_s", NULL, false},       {NULL, "arithmetic ms", true},
+    {"memory_s", NULL, false},        {NULL, "memory ms", true},
+    {"dispatch_s", NULL, false},      {NULL, "dispatch ms", true},
+    {"bound_s", NULL, false},         {"time_s", NULL, false},
+    {NULL, "took ms", true},          {"binds", NULL, false},
+    {NULL, "roof that binds", false}, {"fraction", NULL, false},
+    {NULL, "reached", true},          {"partial", NULL, false},
     {"simulated", NULL, false},
 };
 enum { PLACE_COLUMNS = sizeof place_columns / sizeof *place_columns };
+
+/* Cells by device, configuration, model, batch; the caller frees them. NULL: no memory. */
+static uint32_t *cells_in_order(const jl_study_table *t)
+{
+    uint32_t *order = malloc((t->cell_count + 1) * sizeof *order);
+    for (uint32_t i = 0; order && i < t->cell_count; i++)
+        order[i] = i;
+    if (order) qsort_r(order, t->cell_count, sizeof *order, by_place, (void *)(uintptr_t)t);
+    return order;
+}
 
 static int put_roofs(jl_report *r, const jl_study_data *d, bool *any, jl_error *err)
 {
     const jl_study_table *t = jl_study_data_table(d);
     jl_arena *a = jl_report_arena(r);
-    jl_sheet *s = jl_report_sheet(r, "roofs", "Roofs, measured by probe models through the runtime",
-                                  roof_columns, ROOF_COLUMNS);
+    jl_sheet *s =
+        jl_report_sheet(r, "roofs", "Roofs: the most that each configuration reached in a probe",
+                        roof_columns, ROOF_COLUMNS);
     for (uint32_t i = 0; i < t->device_count; i++)
         for (uint32_t k = 0; k < t->configuration_count; k++) {
             jl_roofs roofs;
@@ -62,14 +93,29 @@ static int put_roofs(jl_report *r, const jl_study_data *d, bool *any, jl_error *
                 jl_sheet_value(s, v[roof]);
             jl_sheet_text(s, jl_digits(a, v[JL_ROOF_COMPUTE], 1e-9));
             jl_sheet_text(s, jl_digits(a, v[JL_ROOF_MEMORY], 1e-9));
-            jl_sheet_text(s, jl_digits(a, v[JL_ROOF_DISPATCH], 1e-3));
+            jl_value us = v[JL_ROOF_DISPATCH], ridge = v[JL_ROOF_COMPUTE];
+            if (!us.why) us.value = 1e6 / us.value;
+            if (!ridge.why)
+                ridge = v[JL_ROOF_MEMORY].why ? v[JL_ROOF_MEMORY]
+                                              : jl_some(ridge.value / v[JL_ROOF_MEMORY].value);
+            jl_sheet_text(s, jl_digits(a, us, 1));
+            jl_sheet_text(s, jl_digits(a, ridge, 1));
             jl_sheet_bool(s, t->devices[i].simulated);
         }
-    if (!*any)
-        jl_sheet_note(
-            s, "No roofs: the study has no probe models (a large matrix product, a streaming "
-               "addition, a chain of small nodes).");
+    if (*any)
+        jl_sheet_note(s, "A probe is a synthetic model that does one thing: large matrix products "
+                         "(arithmetic), a pass over far more data than caches hold (memory), or "
+                         "hundreds of tiny nodes (dispatch: what starting one node takes). Each "
+                         "was run like every model, through the same runtime and precision.");
+    else
+        jl_sheet_note(s, "No roofs: the study measured no probes. 'jouleline run --probes on' "
+                         "measures them beside the models, in the first three rounds.");
     return 0;
+}
+
+static const char *roof_words(jl_roof r)
+{
+    return r == JL_ROOF_COMPUTE ? "arithmetic" : jl_roof_name(r);
 }
 
 static void put_place(jl_sheet *s, jl_report *r, const jl_study_table *t, const jl_study_cell *c,
@@ -85,13 +131,22 @@ static void put_place(jl_sheet *s, jl_report *r, const jl_study_table *t, const 
     jl_sheet_text(s, t->models[c->model].name);
     jl_sheet_count(s, c->batch);
     jl_sheet_count(s, c->in_flight);
+    jl_value took_s = jl_none(JL_NO_VALUES);
+    if (!p->fraction.why) took_s = jl_some(p->bound_s.value / p->fraction.value);
     jl_sheet_value(s, p->intensity);
-    jl_sheet_text(s, jl_roof_name(p->binds));
-    jl_sheet_value(s, p->fraction);
-    jl_sheet_text(s,
-                  p->fraction.why ? NULL : jl_arena_printf(a, "%.0f %%", 100 * p->fraction.value));
+    for (int roof = 0; roof < JL_ROOF_COUNT; roof++) {
+        jl_sheet_value(s, p->least_s[roof]);
+        jl_sheet_text(s, jl_digits(a, p->least_s[roof], 1e3));
+    }
     jl_sheet_value(s, p->bound_s);
-    jl_sheet_text(s, jl_digits(a, p->bound_s, 1e3));
+    jl_sheet_value(s, took_s);
+    jl_sheet_text(s, jl_digits(a, took_s, 1e3));
+    jl_sheet_text(s, jl_roof_name(p->binds));
+    jl_sheet_text(s, p->partial ? "one is unknown" : roof_words(p->binds));
+    jl_sheet_value(s, p->fraction);
+    jl_sheet_text(s, p->fraction.why || p->partial
+                         ? NULL
+                         : jl_arena_printf(a, "%.0f %%", 100 * p->fraction.value));
     jl_sheet_bool(s, p->partial);
     jl_sheet_bool(s, t->devices[c->device].simulated);
 }
@@ -109,16 +164,15 @@ int jl_section_roofline(jl_report *r, const jl_study_data *d, const jl_report_op
     if (rc || !any) return rc;
     jl_sheet *s =
         jl_report_sheet(r, "roofline", "Which roof binds each cell", place_columns, PLACE_COLUMNS);
-    for (uint32_t device = 0; device < t->device_count; device++)
-        for (uint32_t k = 0; k < t->configuration_count; k++)
-            for (size_t i = 0; i < t->cell_count; i++) {
-                const jl_study_cell *c = &t->cells[i];
-                if (c->device == device && c->configuration == k && !places[i].bound_s.why &&
-                    !t->models[c->model].probe)
-                    put_place(s, r, t, c, &places[i]);
-            }
-    jl_sheet_note(s, "A call needs at least the longest of the times that the roofs allow. Above "
-                     "100 %% its bytes came from a cache.");
+    JL_OWNED uint32_t *order = cells_in_order(t);
+    if (!order) return jl_fail(err, JL_ERR_MEMORY, "no memory for the roofline");
+    for (size_t i = 0; i < t->cell_count; i++)
+        if (!places[order[i]].bound_s.why && !jl_cell_is_probe(t, order[i]))
+            put_place(s, r, t, &t->cells[order[i]], &places[order[i]]);
+    jl_sheet_note(s, "Three least times of a call: its FLOP, its bytes and its nodes, each at the "
+                     "roof. No call can be shorter than the longest of them, whose roof binds it; "
+                     "reached: that time over the one that it took. Above 100 %% its bytes came "
+                     "from a cache, or the runtime fused nodes.");
     jl_note_origin(s, d);
     return 0;
 }
@@ -129,14 +183,16 @@ static const jl_sheet_column fit_columns[] = {
     {"device", NULL, false},
     {"configuration", NULL, false},
     {"term", "term", false},
-    {"value", "coefficient", true},
-    {"unit", "unit", false},
+    {"value", NULL, true},
+    {"unit", NULL, false},
+    {NULL, "value", true},
+    {NULL, "unit", false},
     {"low", NULL, false},
     {"high", NULL, false},
     {"level", NULL, false},
     {NULL, "interval", true},
-    {"identified", "identified", false},
-    {"inflation", "inflation", true},
+    {"identified", "told apart", false},
+    {"inflation", NULL, true},
     {"rows", NULL, false},
     {"models", NULL, false},
     {"probes", NULL, false},
@@ -179,7 +235,9 @@ static const char *fit_heading(jl_report *r, const jl_study_table *t, uint32_t d
 static void put_fit(jl_sheet *s, jl_report *r, const jl_study_table *t, uint32_t device,
                     uint32_t configuration, const jl_energy_fit *f)
 {
-    static const char *const units[] = {"W", "J/flop", "J/byte"};
+    static const char *const units[] = {"W", "J/flop", "J/byte"}, *const shown_units[] = {
+                                                                      "W", "pJ/FLOP", "pJ/byte"};
+    static const double scale[] = {1, 1e12, 1e12};
     const jl_study_device *d = &t->devices[device];
     const char *heading = fit_heading(r, t, device, configuration);
     for (int k = 0; k < JL_ENERGY_TERMS; k++) {
@@ -190,7 +248,9 @@ static void put_fit(jl_sheet *s, jl_report *r, const jl_study_table *t, uint32_t
         jl_sheet_text(s, jl_energy_term_name(k));
         jl_sheet_number(s, c->value);
         jl_sheet_text(s, units[k]);
-        jl_sheet_interval(s, &c->interval, 1);
+        jl_sheet_text(s, jl_digits(jl_report_arena(r), jl_some(c->value), scale[k]));
+        jl_sheet_text(s, shown_units[k]);
+        jl_sheet_interval(s, &c->interval, scale[k]);
         jl_sheet_text(s, c->identified.why ? jl_why_words(c->identified.why) : "yes");
         jl_sheet_number(s, c->inflation);
         jl_sheet_count(s, f->rows);
@@ -205,21 +265,21 @@ static void put_fit(jl_sheet *s, jl_report *r, const jl_study_table *t, uint32_t
         jl_sheet_bool(s, d->simulated);
         jl_sheet_bool(s, t->modelled_energy);
     }
-    if (!f->error.why && !f->error_time_only.why && !f->error_flop_only.why)
-        jl_sheet_note(
-            s,
-            "%s: %zu rows of %zu models and %zu probes, condition number %.3g; mean error on "
-            "models left out %.1f %% (time alone %.1f %%, FLOP alone %.1f %%).",
-            heading, f->rows, f->models, f->probes, f->condition, 100 * f->error.value,
-            100 * f->error_time_only.value, 100 * f->error_flop_only.value);
-    if (isfinite(d->idle_sleeping_w) || isfinite(d->idle_waking_w))
-        jl_sheet_note(s, "%s: idle power measured: sleeping %s W, waking %s W.", d->name,
-                      isfinite(d->idle_sleeping_w)
-                          ? jl_digits(jl_report_arena(r), jl_some(d->idle_sleeping_w), 1)
-                          : "not measured",
-                      isfinite(d->idle_waking_w)
-                          ? jl_digits(jl_report_arena(r), jl_some(d->idle_waking_w), 1)
-                          : "not measured");
+    jl_arena *a = jl_report_arena(r);
+    jl_value sleeping =
+                 isfinite(d->idle_sleeping_w) ? jl_some(d->idle_sleeping_w) : jl_none(JL_NO_VALUES),
+             waking =
+                 isfinite(d->idle_waking_w) ? jl_some(d->idle_waking_w) : jl_none(JL_NO_VALUES);
+    const char *asleep = jl_digits(a, sleeping, 1), *awake = jl_digits(a, waking, 1);
+    jl_sheet_note(s,
+                  "%s: static power %s W; measured idle: %s%s asleep, %s%s with a model loaded. "
+                  "%zu cells of %zu models and %zu probes; on models left out of the fit it errs "
+                  "by %.1f %% (time alone %.1f %%, FLOP alone %.1f %%), condition number %.3g.",
+                  heading, jl_digits(a, jl_some(f->term[JL_ENERGY_STATIC].value), 1),
+                  asleep ? asleep : "not known", asleep ? " W" : "", awake ? awake : "not known",
+                  awake ? " W" : "", f->rows - f->probes, f->models, f->probes,
+                  100 * f->error.value, 100 * f->error_time_only.value,
+                  100 * f->error_flop_only.value, f->condition);
 }
 
 static void put_split(jl_sheet *s, jl_report *r, const jl_study_table *t, uint32_t cell,
@@ -243,7 +303,7 @@ static void put_split(jl_sheet *s, jl_report *r, const jl_study_table *t, uint32
         jl_sheet_value(s, split[k]);
     for (int k = 0; k < JL_ENERGY_TERMS; k++)
         jl_sheet_text(s,
-                      split[k].why ? "not identifiable"
+                      split[k].why ? NULL
                       : predicted.why || !(predicted.value > 0)
                           ? NULL
                           : jl_arena_printf(a, "%.0f %%", 100 * split[k].value / predicted.value));
@@ -272,7 +332,8 @@ int jl_section_energy(jl_report *r, const jl_study_data *d, const jl_report_opti
         calloc(t->device_count * t->configuration_count + 1, sizeof *fits);
     if (!fits) return jl_fail(err, JL_ERR_MEMORY, "no memory for the energy model");
     jl_sheet *s =
-        jl_report_sheet(r, "energy_model", "Where the joules go: E = P t + a FLOP + b bytes",
+        jl_report_sheet(r, "energy_model",
+                        "Where the joules go: joules = power x time + arithmetic + memory traffic",
                         fit_columns, FIT_COLUMNS);
     int rc = t->values[JL_ENERGY] ? make_fits(t, o->seed, fits, err) : 0;
     size_t fitted = 0, n = t->device_count * t->configuration_count;
@@ -282,7 +343,12 @@ int jl_section_energy(jl_report *r, const jl_study_data *d, const jl_report_opti
                     (uint32_t)(i % t->configuration_count), &fits[i]);
             fitted++;
         }
-    if (!fitted)
+    if (fitted)
+        jl_sheet_note(s, "Fitted to the joules of every cell and probe, by relative errors. A term "
+                         "that is not identifiable cannot be told apart from the others by these "
+                         "measurements: its interval, from drawing models anew, is wider than half "
+                         "its value.");
+    else
         jl_sheet_note(
             s, t->values[JL_ENERGY]
                    ? "No fit: it needs joules, times, FLOP and bytes of at least four models."
@@ -290,10 +356,15 @@ int jl_section_energy(jl_report *r, const jl_study_data *d, const jl_report_opti
     jl_note_origin(s, d);
     if (rc || !fitted) return rc;
     s = jl_report_sheet(r, "energy", "Each cell's joules by cause", split_columns, SPLIT_COLUMNS);
-    for (size_t i = 0; i < n; i++)
-        for (uint32_t c = 0; c < t->cell_count && !fits[i].why; c++)
-            if (t->cells[c].device * t->configuration_count + t->cells[c].configuration == i)
-                put_split(s, r, t, c, &fits[i]);
+    JL_OWNED uint32_t *order = cells_in_order(t);
+    if (!order) return jl_fail(err, JL_ERR_MEMORY, "no memory for the energy model");
+    for (size_t i = 0; i < t->cell_count; i++) {
+        const jl_study_cell *c = &t->cells[order[i]];
+        const jl_energy_fit *f = &fits[c->device * t->configuration_count + c->configuration];
+        if (!f->why) put_split(s, r, t, order[i], f);
+    }
+    jl_sheet_note(s, "Static: the static power over the call's time. Shares of the fit's joules; "
+                     "none where the term is not identifiable.");
     return 0;
 }
 
@@ -315,28 +386,56 @@ static const jl_sheet_column paradox_columns[] = {
     {"ratio_net", "net", true},
     {"p_net", NULL, false},
     {"cause", "cause", false},
-    {"cure", "what would cure it", false},
-    {"cure_batch", NULL, false},
-    {"gain_predicted", NULL, false},
-    {"gain_measured", NULL, false},
+    {NULL, "what helps (measured; by the model)", false},
+    {"batching_to", NULL, false},
+    {"batching_predicted", NULL, false},
+    {"batching_measured", NULL, false},
+    {"cuda_graphs_predicted", NULL, false},
+    {"cuda_graphs_measured", NULL, false},
+    {"runtime", NULL, false},
+    {"runtime_predicted", NULL, false},
+    {"runtime_measured", NULL, false},
     {"simulated", NULL, false},
     {"modelled", NULL, false},
 };
 enum { PARADOX_COLUMNS = sizeof paradox_columns / sizeof *paradox_columns };
 
-static const char *cure_text(jl_report *r, const jl_paradox *p)
+/* "batch 32: 6.4 times less (6.1), ..." */
+static const char *cures_text(jl_report *r, const jl_study_table *t, const jl_paradox *p)
 {
     jl_arena *a = jl_report_arena(r);
-    if (p->cure == JL_CURE_NONE) return NULL;
-    const char *words = p->cure == JL_CURE_BATCHING && p->cure_batch
-                            ? jl_arena_printf(a, "batch %u", p->cure_batch)
-                            : jl_cure_words(p->cure);
-    if (!p->gain_measured.why)
-        return jl_arena_printf(a, "%s: %.2f times less (measured)", words, p->gain_measured.value);
-    if (!p->gain_predicted.why)
-        return jl_arena_printf(a, "%s: %.2f times less (predicted)", words,
-                               p->gain_predicted.value);
-    return words;
+    const char *all = NULL;
+    for (size_t i = 0; i < p->cure_count; i++) {
+        const jl_cure_gain *g = &p->cures[i];
+        const jl_study_cell *by = g->cell == JL_NO_CELL ? NULL : &t->cells[g->cell];
+        const char *what = g->cure == JL_CURE_BATCHING  ? jl_arena_printf(a, "batch %u", by->batch)
+                           : g->cure == JL_CURE_RUNTIME ? t->configurations[by->configuration].name
+                                                        : jl_cure_words(g->cure);
+        const char *measured = jl_digits(a, g->measured, 1), *model = jl_digits(a, g->predicted, 1);
+        const char *gain = g->at_most          ? jl_arena_printf(a, "at most (%s)", model)
+                           : measured && model ? jl_arena_printf(a, "%s (%s)", measured, model)
+                           : measured          ? measured
+                                               : jl_arena_printf(a, "(%s)", model);
+        all = jl_arena_printf(a, "%s%s%s: %s times less", all ? all : "", all ? ", " : "", what,
+                              gain);
+    }
+    return all;
+}
+
+static void put_cure(jl_sheet *s, const jl_study_table *t, const jl_paradox *p, jl_cure cure)
+{
+    const jl_cure_gain none = {.cell = JL_NO_CELL,
+                               .predicted = jl_none(JL_NO_VALUES),
+                               .measured = jl_none(JL_NO_VALUES)},
+                       *g = &none;
+    for (size_t i = 0; i < p->cure_count; i++)
+        if (p->cures[i].cure == cure) g = &p->cures[i];
+    const jl_study_cell *by = g->cell == JL_NO_CELL ? NULL : &t->cells[g->cell];
+    if (cure == JL_CURE_BATCHING) jl_sheet_number(s, by ? (double)by->batch : NAN);
+    if (cure == JL_CURE_RUNTIME)
+        jl_sheet_text(s, by ? t->configurations[by->configuration].name : NULL);
+    jl_sheet_value(s, g->predicted);
+    jl_sheet_value(s, g->measured);
 }
 
 static void put_paradox(jl_sheet *s, jl_report *r, const jl_study_table *t, const jl_paradox *p)
@@ -361,10 +460,9 @@ static void put_paradox(jl_sheet *s, jl_report *r, const jl_study_table *t, cons
     jl_sheet_value(s, p->ratio_net);
     jl_sheet_p(s, p->p_net);
     jl_sheet_text(s, jl_cause_words(p->cause));
-    jl_sheet_text(s, cure_text(r, p));
-    jl_sheet_count(s, p->cure_batch);
-    jl_sheet_value(s, p->gain_predicted);
-    jl_sheet_value(s, p->gain_measured);
+    jl_sheet_text(s, cures_text(r, t, p));
+    for (int c = 0; c < JL_CURES; c++)
+        put_cure(s, t, p, (jl_cure)c);
     jl_sheet_bool(s, d->simulated);
     jl_sheet_bool(s, t->modelled_energy);
 }
@@ -385,9 +483,13 @@ int jl_section_paradox(jl_report *r, const jl_study_data *d, const jl_report_opt
         put_paradox(s, r, t, &all.items[i]);
     if (all.count)
         jl_sheet_note(s,
-                      "Pairs with at least 10 %% fewer FLOP whose J/item ratio is estimated above "
-                      "1.05. p: one-sided against 1.05 by joint sign flips over all pairs of the "
-                      "device, configuration and batch; net: of waking idle.");
+                      "The model on the left needs at least 10 %% fewer FLOP than the one beside "
+                      "it, and is estimated to take more than 1.05 times its joules per item. p: "
+                      "one-sided against 1.05, by joint sign flips over all pairs of the device, "
+                      "configuration and batch; net: the ratio without the power of the idle "
+                      "device with a model loaded. What helps: how many times fewer joules per "
+                      "item the model on the left then takes, as measured in this study and, in "
+                      "brackets, as roofs and energy model predict.");
     else
         jl_sheet_note(s, t->values[JL_ENERGY] ? "No such pair." : "No joules were measured.");
     jl_note_origin(s, d);

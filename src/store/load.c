@@ -31,7 +31,8 @@ typedef struct places {
 typedef struct slot {
     jl_id cell, device;
     uint32_t next; /* other devices of the cell */
-    uint32_t ok, failed;
+    uint32_t ok, failed, powers;
+    double power_sum_w;
     jl_id facts;
 } slot;
 
@@ -467,7 +468,7 @@ static int read_energy(loader *l, jl_error *err)
     sqlite3_stmt *q;
     int rc = jl_sql_query(l->s, &q, err,
                           "SELECT run, gross_j_per_item, net_waking_j_per_item, "
-                          "net_sleeping_j_per_item, reason, modelled, meter FROM energy "
+                          "net_sleeping_j_per_item, reason, modelled, meter, power_w FROM energy "
                           "WHERE headline = 1 ORDER BY id",
                           "");
     if (rc) return rc;
@@ -482,6 +483,11 @@ static int read_energy(loader *l, jl_error *err)
             l->d->values[m][at] = v;
             l->d->table.values[m] = l->d->values[m];
             if (m == JL_ENERGY) rc = name_meter(l, sqlite3_column_int64(q, 6), &last, err);
+        }
+        double power_w = number(q, 7);
+        if (isfinite(power_w)) {
+            l->slots[l->runs[id].slot].powers++;
+            l->slots[l->runs[id].slot].power_sum_w += power_w;
         }
         const char *reason = (const char *)sqlite3_column_text(q, 4);
         if (reason && !*l->d->no_energy)
@@ -517,6 +523,7 @@ static int describe_cells(loader *l, jl_error *err)
     for (uint32_t i = 0; i < l->slot_count; i++) {
         slot *s = &l->slots[i];
         if (s->ok >= s->failed && s->ok) l->out[i].outcome = JL_OUTCOME_OK;
+        l->out[i].power_w = s->powers ? s->power_sum_w / s->powers : NAN;
         if (s->facts > 0 && s->facts < l->facts.limit) {
             l->out[i].facts = l->fact_lists[s->facts].items;
             l->out[i].fact_count = l->fact_lists[s->facts].count;

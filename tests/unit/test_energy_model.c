@@ -162,9 +162,11 @@ static void paradox_pairs_are_exactly_the_true_ones(void **state)
         if (!said) continue;
         assert_true(p.items[i].cause != JL_CAUSE_UNKNOWN);
         if (p.items[i].cause == JL_CAUSE_DISPATCH && s.cells[p.items[i].small_cell].batch == 1) {
-            assert_int_equal(p.items[i].cure, JL_CURE_BATCHING);
-            assert_int_equal(p.items[i].cure_batch, 32);
-            assert_within(p.items[i].gain_predicted.value, p.items[i].gain_measured.value, 0.1);
+            const jl_cure_gain *g = &p.items[i].cures[0];
+            assert_int_equal(p.items[i].cure_count, 1);
+            assert_int_equal(g->cure, JL_CURE_BATCHING);
+            assert_int_equal(s.cells[g->cell].batch, 32);
+            assert_within(g->predicted.value, g->measured.value, 0.1);
         }
     }
     assert_true(truly >= 3 && found == truly);
@@ -185,7 +187,8 @@ static void paradoxes_need_their_rounds(void **state)
         assert_true(p.items[i].p.value > 0.05); /* three rounds: at least 1/8 */
         assert_int_equal(p.items[i].interval.why, JL_TOO_FEW);
         assert_int_equal(p.items[i].p_net.why, JL_NOT_TESTED);
-        assert_int_equal(p.items[i].gain_predicted.why, JL_NOT_TESTED);
+        for (size_t k = 0; k < p.items[i].cure_count; k++)
+            assert_int_equal(p.items[i].cures[k].predicted.why, JL_NOT_TESTED);
     }
     jl_paradoxes_free(&p);
 }
