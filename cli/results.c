@@ -102,6 +102,7 @@ int jl_print_sections(FILE *to, const jl_study_data *d, bool headline, const cha
     jl_report_fact(r, "study", t->name);
     jl_report_count(r, "complete_rounds", jl_study_data_complete_rounds(d));
     jl_report_fact(r, "no_energy_because", t->values[JL_ENERGY] ? "" : jl_study_data_no_energy(d));
+    own.for_readers = !for_programs;
     int rc = add_sections(r, d, names, count, &own, err);
     if (!rc && headline && !for_programs) {
         rc = jl_print_headline(to, d, err);

@@ -10,6 +10,7 @@ typedef struct jl_report_options {
     const char *baseline; /* of the pairs: a configuration, or NULL for all pairs */
     uint64_t seed;        /* of draws and resamples */
     bool brief;           /* findings: the most important ones only, without their queries */
+    bool for_readers;     /* long lists are cut, and say so; programs get everything */
 } jl_report_options;
 
 typedef struct jl_section {
