@@ -41,7 +41,7 @@ static const jl_sheet_column roof_columns[] = {
     {NULL, "arithmetic GFLOP/s", true},
     {NULL, "memory GB/s", true},
     {NULL, "dispatch us/node", true},
-    {NULL, "memory below FLOP/byte", true},
+    {NULL, "memory binds below FLOP/byte", true},
     {"simulated", NULL, false},
 };
 enum { ROOF_COLUMNS = sizeof roof_columns / sizeof *roof_columns };

@@ -83,37 +83,98 @@ $ jouleline report --db small.db -s cels
 ? 2
 # Joules by cause on a device of known coefficients: 60 W, 5 pJ/FLOP, 80 pJ/byte.
 $ make_store simulated sim.db; jouleline report --db sim.db -s energy | sed -n 3,15p
-Where the joules go: E = P t + a FLOP + b bytes
+Where the joules go: joules = power x time + arithmetic + memory traffic
 
-term            coefficient  unit              interval  identified  inflation
---------------  -----------  ------  ------------------  ----------  ---------
 fake-sim/fp32, simulated (simulated)
-static power          60.06  W             59.93..60.22  yes             1.550
-arithmetic         5.02e-12  J/flop     5e-12..5.04e-12  yes             1.702
-memory traffic        8e-11  J/byte  7.95e-11..8.05e-11  yes             1.750
+term            value  unit         interval  told
+                                              apart
+--------------  -----  -------  ------------  -----
+static power    60.06  W        59.93..60.22  yes
+arithmetic      5.022  pJ/FLOP  5.005..5.041  yes
+memory traffic  80.03  pJ/byte  79.53..80.46  yes
 
 Intervals hold with 95.0 %.
-fake-sim/fp32, simulated (simulated): 48 rows of 15 models and 3 probes,
-condition number 3.39; mean error on models left out 0.4 % (time alone 27.2 %,
-FLOP alone 35.0 %).
-$ jouleline report --db sim.db -s roofline | head -12
+fake-sim/fp32, simulated (simulated): static power 60.06 W; measured idle: 20.00
+W asleep, 45.00 W with a model loaded. 45 cells of 15 models and 3 probes; on
+$ jouleline report --db sim.db -s roofline | head -24
 simulated: no comparison: fewer than two configurations ran the same cells in a complete round.
 
-Roofs, measured by probe models through the runtime
+Roofs: the most that each configuration reached in a probe
 
-configuration  compute GFLOP/s  memory GB/s  dispatch 1/ms
--------------  ---------------  -----------  -------------
-fake-sim/fp32             9977        500.5          100.3
+configuration  arithmetic  memory  dispatch     memory
+                  GFLOP/s    GB/s   us/node      binds
+                                                 below
+                                             FLOP/byte
+-------------  ----------  ------  --------  ---------
+fake-sim/fp32        9977   500.5     9.969      19.93
+
+A probe is a synthetic model that does one thing: large matrix products
+(arithmetic), a pass over far more data than caches hold (memory), or hundreds
+of tiny nodes (dispatch: what starting one node takes). Each was run like every
+model, through the same runtime and precision.
 
 Which roof binds each cell
 
-model  batch  FLOP / byte  roof      of it reached  least ms  a roof unknown
------  -----  -----------  --------  -------------  --------  --------------
-$ jouleline report --db sim.db -s paradox -o csv | tr -d '\r' | cut -d, -f4,5,6,20,21,22 | head -4
-small,large,flop_ratio,gain_predicted,gain_measured,simulated
-m3,m5,0.527777778,6.62545732,6.62669149,1
-m14,m5,0.833333333,4.28208361,4.27562506,1
-m10,m6,0.780821918,3.83789303,3.85150696,1
+fake-sim/fp32
+model  batch   FLOP  arithmetic   memory  dispatch    took  roof that   reached
+                  /          ms       ms        ms      ms  binds
+               byte
+-----  -----  -----  ----------  -------  --------  ------  ----------  -------
+m0         1  13.33     0.06014  0.08990     1.495   1.503  dispatch      100 %
+$ jouleline report --db sim.db -s paradox | sed -n '/Fewer/,$p'
+Fewer operations, more energy
+
+fake-sim/fp32, batch 1, simulated (simulated)
+fewer  more    FLOP  J/item      interval      p    net
+FLOP   FLOP   ratio   ratio
+-----  ----  ------  ------  ------------  -----  -----
+m3     m5    0.5278   3.938  3.889..3.991  0.002  2.250
+m14    m5    0.8333   2.988  2.963..3.020  0.002  1.883
+m10    m6    0.7808   2.577  2.532..2.608  0.002  1.630
+m1     m5    0.2222   2.549  2.520..2.580  0.002  1.360
+m10    m7    0.6951   2.309  2.286..2.338  0.002  1.441
+
+fake-sim/fp32, batch 8, simulated (simulated)
+fewer  more    FLOP  J/item      interval      p     net
+FLOP   FLOP   ratio   ratio
+-----  ----  ------  ------  ------------  -----  ------
+m2     m0    0.5000   1.138  1.127..1.150  0.002  0.8465
+m3     m14   0.6333   1.088  1.081..1.105  0.002  0.9349
+
+Intervals hold with 95.1 %.
+The model on the left needs at least 10 % fewer FLOP than the one beside it and
+takes more than 1.05 times its joules per item. p: one-sided against 1.05, by
+joint sign flips over all pairs of the device, configuration and batch; net: the
+ratio without the power of the idle device with a model loaded.
+7 of 22 estimated pairs: those shown by the test, at most 5 of a configuration
+and batch, the largest first; -o csv has them all.
+Simulated: these numbers come from a simulated device.
+
+Why, and what helps
+
+fake-sim/fp32, batch 1, simulated (simulated)
+model  cause                                    larger batch
+-----  ---------------------------------------  ------------------
+m3     static power while nodes are dispatched  at 32: 6.63 (6.61)
+m14    static power while nodes are dispatched  at 32: 4.28 (4.28)
+m10    static power while nodes are dispatched  at 32: 3.85 (3.84)
+m1     static power while nodes are dispatched  at 32: 9.49 (9.53)
+
+fake-sim/fp32, batch 8, simulated (simulated)
+model  cause                                    larger batch
+-----  ---------------------------------------  ------------------
+m2     static power while nodes are dispatched  at 32: 2.54 (2.56)
+m3     static power while nodes are dispatched  at 32: 1.32 (1.32)
+
+How many times fewer joules per item the model takes then, as measured in this
+study and, in brackets, by the energy model at the share of the binding roof
+that other models of its family reach there. At most: what the roofs allow
+without dispatch, not measured.
+$ jouleline report --db sim.db -s paradox -o csv | tr -d '\r' | cut -d, -f4,5,6,18,19,20,26 | head -4
+small,large,flop_ratio,batching_to,batching_predicted,batching_measured,simulated
+m3,m5,0.527777778,32,6.60882113,6.62669149,1
+m14,m5,0.833333333,32,4.2772334,4.27562506,1
+m10,m6,0.780821918,32,3.84476197,3.85150696,1
 # One round, equal values, missing rounds, no joules: said, and no number that the data cannot carry.
 $ make_store one one.db; jouleline report --db one.db -s pairs
 On a processor, ort-cpu/fp32 used the fewest joules per inference in the only round so far: 0.663 times that of the next, ort-cpu/fp32+threads=1 (no test is possible below 6 rounds; 1 round, 2 cells, measured).
@@ -163,7 +224,7 @@ batch,new,low,left_out,effect
 $ make_store no-joules none.db; jouleline report --db none.db -s energy
 On a processor, ort-cpu/fp32 uses the least time per inference: 0.671 times that of the next, ort-cpu/fp32+threads=1 (95.1 % interval 0.665 to 0.676, p = 0.00098; 10 rounds, 2 cells, measured).
 
-Where the joules go: E = P t + a FLOP + b bytes
+Where the joules go: joules = power x time + arithmetic + memory traffic
 
 No fit: no joules were measured.
 No joules: no meter here; 'jouleline doctor' says of every meter why, and what
