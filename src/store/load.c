@@ -385,7 +385,8 @@ static void take_run(loader *l, sqlite3_stmt *q, uint32_t at, uint32_t round)
 {
     slot *s = &l->slots[at];
     jl_study_cell *c = &l->out[at];
-    jl_study_runs *runs = &l->d->runs;
+    jl_study_runs *runs = &l->d->runs, of_probes = {0};
+    if (sqlite3_column_int(q, 12)) runs = &of_probes; /* they are not the study's runs */
     runs->count++;
     runs->unsettled += sqlite3_column_type(q, 9) != SQLITE_NULL && sqlite3_column_int(q, 9) == 0;
     runs->disturbed += sqlite3_column_type(q, 10) != SQLITE_NULL;
@@ -421,11 +422,12 @@ static int read_runs(loader *l, jl_error *err)
     l->runs = malloc((size_t)l->run_limit * sizeof *l->runs);
     if (!l->runs) return no_memory(err);
     memset(l->runs, 0xff, (size_t)l->run_limit * sizeof *l->runs);
-    char sql[256];
+    char sql[400];
     snprintf(sql, sizeof sql,
              "SELECT id, cell, coalesce(device, 0), round, outcome, latency_ns, message, "
-             "coalesce(facts, 0), latency_p%d_ns, settled, disturbed, power_capped "
-             "FROM run WHERE counts = 1 ORDER BY id",
+             "coalesce(facts, 0), latency_p%d_ns, settled, disturbed, power_capped, "
+             "cell IN (SELECT id FROM cell WHERE model IN "
+             "(SELECT id FROM model WHERE kind = 'probe')) FROM run WHERE counts = 1 ORDER BY id",
              l->tail);
     rc = jl_sql_query(l->s, &q, err, sql, "");
     if (rc) return rc;
