@@ -40,10 +40,36 @@ typedef struct jl_quantize_summary {
     size_t constant;    /* values whose samples were all one number */
 } jl_quantize_summary;
 
+/* What stays in FP32 so that a classifier keeps its answers. */
+typedef struct jl_keep_search {
+    size_t items;              /* held out of calibration, to judge on */
+    size_t agree_before;       /* of them with the first answer of FP32, nothing kept */
+    size_t agree;              /* the same for the result */
+    double macs_share;         /* of the model's multiplications that are in FP32 now */
+    bool reached;              /* the agreement asked for, within the share allowed */
+    size_t candidates, models; /* convolutions and products; models tried on the way */
+    size_t kept;               /* nodes added to those that the caller keeps; the first by name: */
+    char names[64][128];
+} jl_keep_search;
+
+#define JL_KEEP_AGREEMENT   0.98 /* of the first answers on the held-out samples */
+#define JL_KEEP_MACS_SHARE  0.30 /* of the multiplications that may stay in FP32 for it */
+#define JL_KEEP_LEAST_ITEMS 16
+
 /* Reads the model at `from`, writes the quantised one to `to` only when whole. JL_ERR_UNSUPPORTED
  * below opset 13 (per-channel scales), JL_ERR_USAGE without samples, JL_ERR_FORMAT when a value
  * is NaN or infinite on the samples (it is named). */
 int jl_quantize(const char *from, const char *to, const jl_samples *samples,
                 const jl_quantize_options *options, jl_quantize_summary *summary, jl_error *err);
+
+/* The same with as many convolutions and products in FP32 as it takes for JL_KEEP_AGREEMENT, or as
+ * JL_KEEP_MACS_SHARE allows. The first half of the samples calibrates, the second judges. Each node
+ * is quantised alone and the mean squared error of the outputs taken as its cost; nodes are kept by
+ * cost per multiplication, the dearest first, leaving out those that would pass the share; how
+ * many of that order are needed is found by bisection. JL_ERR_USAGE below JL_KEEP_LEAST_ITEMS
+ * samples, JL_ERR_UNSUPPORTED when the output is not one answer of several classes. */
+int jl_quantize_keeping(const char *from, const char *to, const jl_samples *samples,
+                        const jl_quantize_options *options, jl_quantize_summary *summary,
+                        jl_keep_search *search, jl_error *err);
 
 #endif

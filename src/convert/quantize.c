@@ -158,7 +158,50 @@ static bool output_axis(const jl_quantizer *q, uint32_t value, int *axis)
     return true;
 }
 
-/* Observes the values with a range of their own, and those that meet constant weights. */
+static int remember(jl_known *k, const jl_observed *list, size_t count, size_t samples,
+                    jl_error *err)
+{
+    k->list = jl_arena_array(k->arena, count + 1, sizeof *k->list);
+    if (!k->list) return no_memory(err);
+    for (size_t i = 0; i < count; i++) {
+        const jl_observed *from = &list[i];
+        jl_observed *to = &k->list[i];
+        size_t n = from->channels;
+        *to = *from;
+        to->name.p = jl_arena_strndup(k->arena, from->name.p, from->name.n);
+        if (from->means) to->means = jl_arena_array(k->arena, n + 1, sizeof *to->means);
+        if (from->each) to->each = jl_arena_array(k->arena, n * samples + 1, sizeof *to->each);
+        if (!to->name.p || (from->means && !to->means) || (from->each && !to->each) ||
+            !jl_map_set(&k->places, to->name, (uint32_t)i))
+            return no_memory(err);
+        if (from->means) memcpy(to->means, from->means, n * sizeof *to->means);
+        if (from->each) memcpy(to->each, from->each, n * samples * sizeof *to->each);
+    }
+    k->count = count;
+    return 0;
+}
+
+/* Calibrates, or recalls what another model's calibration found. */
+static int observe(jl_quantizer *q, jl_observed *list, size_t count, const jl_samples *samples,
+                   const char *scratch, jl_error *err)
+{
+    jl_known *k = q->mode->known;
+    if (!k || !k->count) {
+        int rc = jl_calibrate(q->edit, list, count, scratch, samples, q->options, err);
+        return rc || !k ? rc : remember(k, list, count, samples->count, err);
+    }
+    for (size_t i = 0; i < count; i++) {
+        uint32_t at = jl_map_get(&k->places, list[i].name);
+        if (at == JL_MAP_NONE)
+            return jl_fail(err, JL_ERR, "'%.*s' was not calibrated", JL_FMT(list[i].name));
+        list[i] = k->list[at];
+    }
+    return 0;
+}
+
+/* Finds the ranges of values that have one of their own, and the means of those that meet constant
+ * weights. Models that share what is known may cut a chain of passing nodes: their values are
+ * observed, too. */
 static int find_ranges(jl_quantizer *q, const jl_samples *samples, const char *scratch,
                        jl_error *err)
 {
@@ -169,13 +212,13 @@ static int find_ranges(jl_quantizer *q, const jl_samples *samples, const char *s
     for (uint32_t v = 0; v < g->n_values; v++) {
         const jl_placement_of_value *p = &q->placed.values[v];
         int axis = means_axis(q, v);
-        bool ranged = (p->produced || p->needed) && p->root == v;
+        bool ranged = (p->produced || p->needed) && (p->root == v || q->mode->known);
         bool output = output_axis(q, v, &axis);
         if (!ranged && axis == JL_NO_MEANS) continue;
         q->observed[v] = &list[count];
         list[count++] = (jl_observed){.name = g->values[v].name, .axis = axis, .keep_each = output};
     }
-    int rc = jl_calibrate(q->edit, list, count, scratch, samples, q->options, err);
+    int rc = observe(q, list, count, samples, scratch, err);
     for (uint32_t v = 0; !rc && v < g->n_values; v++) {
         if (!q->observed[v] || q->placed.values[v].root != v) continue;
         set_scale(&q->scales[v], q->observed[v]->range);
@@ -206,7 +249,7 @@ static int recentre(jl_quantizer *q, const jl_samples *samples, const char *scra
 {
     jl_edit *e = q->edit;
     const jl_observed *wanted = q->output.name.p ? q->observed[q->output.value] : NULL;
-    if (!wanted || !wanted->each || samples->count < JL_RECENTRE_LEAST) return 0;
+    if (q->mode->plain || !wanted || !wanted->each || samples->count < JL_RECENTRE_LEAST) return 0;
     double *shift = jl_arena_array(e->arena, wanted->channels + 1, sizeof *shift);
     if (!shift) return no_memory(err);
     int rc = jl_edit_save(e, scratch, err);
@@ -232,12 +275,16 @@ static int recentre(jl_quantizer *q, const jl_samples *samples, const char *scra
     return 0;
 }
 
-static int quantize(jl_quantizer *q, const jl_samples *samples, jl_error *err)
+/* Folds, numbers the graph, and decides what is quantised. */
+static int place(jl_quantizer *q, jl_error *err)
 {
     jl_edit *e = q->edit;
     const jl_quantize_options *o = q->options;
     jl_map keep = {0};
     jl_graph *graph;
+    for (size_t i = 0; q->mode->name_nodes && i < e->graph->nodes.n; i++)
+        if (!e->graph->nodes.p[i].name.n)
+            e->graph->nodes.p[i].name = jl_str_c(jl_arena_printf(e->arena, "#%zu", i));
     int rc = jl_fold_batch_norms(e, err);
     if (rc < 0) return rc;
     q->summary->folded = (size_t)rc;
@@ -253,39 +300,90 @@ static int quantize(jl_quantizer *q, const jl_samples *samples, jl_error *err)
         return jl_fail(
             err, JL_ERR_UNSUPPORTED,
             "there is no convolution or matrix product with constant weights to quantise");
+    return 0;
+}
+
+static int quantize(jl_quantizer *q, const jl_samples *samples, jl_error *err)
+{
+    jl_edit *e = q->edit;
+    const jl_graph *graph = q->placed.graph;
     q->scales = jl_arena_array(e->arena, graph->n_values + 1, sizeof *q->scales);
     q->names = jl_arena_array(e->arena, graph->n_values + 1, sizeof *q->names);
     q->observed = jl_arena_array(e->arena, graph->n_values + 1, sizeof *q->observed);
     q->shifted = jl_arena_array(e->arena, graph->n_nodes + 1, sizeof *q->shifted);
-    char *scratch = jl_arena_printf(e->arena, "%s/calibrate-%d.onnx", o->scratch, (int)getpid());
+    char *scratch =
+        jl_arena_printf(e->arena, "%s/calibrate-%d.onnx", q->options->scratch, (int)getpid());
     if (!q->scales || !q->names || !q->observed || !q->shifted || !scratch) return no_memory(err);
-    rc = find_ranges(q, samples, scratch, err);
+    int rc = find_ranges(q, samples, scratch, err);
     if (!rc) rc = rewrite_graph(q, err);
     return rc ? rc : recentre(q, samples, scratch, err);
 }
 
-int jl_quantize(const char *from, const char *to, const jl_samples *samples,
-                const jl_quantize_options *options, jl_quantize_summary *summary, jl_error *err)
+static int open_model(const char *from, jl_quantizer *q, onnx_file **file, jl_error *err)
 {
-    *summary = (jl_quantize_summary){0};
-    if (!samples->count)
-        return jl_fail(err, JL_ERR_USAGE, "quantisation needs at least one sample to calibrate on");
-    onnx_file *file;
-    jl_edit edit = {0};
-    jl_quantizer q = {.edit = &edit, .options = options, .summary = summary};
-    int rc = onnx_open(from, &file, err);
+    int rc = onnx_open(from, file, err);
     if (rc) return rc;
-    int64_t opset = onnx_opset_version(file->model, "");
+    int64_t opset = onnx_opset_version((*file)->model, "");
     if (opset < 13)
         rc =
             jl_fail(err, JL_ERR_UNSUPPORTED,
                     "opset %lld has no scales per channel; export the model with opset 13 or later",
                     (long long)opset);
-    if (!rc) rc = jl_edit_begin(&edit, file, err);
+    if (!rc) rc = jl_edit_begin(q->edit, *file, err);
+    return rc ? rc : place(q, err);
+}
+
+int jl_quantize_as(const char *from, const char *to, const jl_samples *samples,
+                   const jl_quantize_options *options, const jl_quantize_mode *mode,
+                   jl_quantize_summary *summary, jl_error *err)
+{
+    *summary = (jl_quantize_summary){0};
+    if (!samples->count)
+        return jl_fail(err, JL_ERR_USAGE, "quantisation needs at least one sample to calibrate on");
+    onnx_file *file = NULL;
+    jl_edit edit = {0};
+    jl_quantizer q = {.edit = &edit, .options = options, .mode = mode, .summary = summary};
+    int rc = open_model(from, &q, &file, err);
     if (!rc) rc = quantize(&q, samples, err);
     if (!rc) rc = jl_edit_save(&edit, to, err);
     jl_edit_end(&edit);
     free(q.floats);
+    onnx_close(file);
+    return rc ? jl_prefix(err, "%s", from) : 0;
+}
+
+int jl_quantize(const char *from, const char *to, const jl_samples *samples,
+                const jl_quantize_options *options, jl_quantize_summary *summary, jl_error *err)
+{
+    return jl_quantize_as(from, to, samples, options, &(jl_quantize_mode){0}, summary, err);
+}
+
+int jl_quantize_anchors(const char *from, const jl_quantize_options *options, jl_arena *arena,
+                        const char ***names, size_t *count, jl_error *err)
+{
+    onnx_file *file = NULL;
+    jl_edit edit = {0};
+    jl_map seen = {0};
+    jl_quantize_summary summary;
+    jl_quantizer q = {.edit = &edit,
+                      .options = options,
+                      .mode = &(jl_quantize_mode){.name_nodes = true},
+                      .summary = &summary};
+    int rc = open_model(from, &q, &file, err);
+    *count = 0;
+    *names = rc ? NULL : jl_arena_array(arena, q.placed.anchors + 1, sizeof **names);
+    if (!rc && !*names) rc = no_memory(err);
+    for (uint32_t i = 0; !rc && i < q.placed.graph->scopes[0].n_nodes; i++) {
+        uint32_t node = q.placed.graph->scopes[0].order[i];
+        jl_str name = q.placed.graph->nodes[node].onnx->name;
+        if (q.placed.roles[node] != JL_ROLE_ANCHOR || jl_map_get(&seen, name) != JL_MAP_NONE)
+            continue;
+        const char *own = jl_arena_strndup(arena, name.p, name.n);
+        if (!own || !jl_map_set(&seen, name, 0)) rc = no_memory(err);
+        (*names)[(*count)++] = own;
+    }
+    jl_map_free(&seen);
+    jl_edit_end(&edit);
     onnx_close(file);
     return rc ? jl_prefix(err, "%s", from) : 0;
 }

@@ -18,9 +18,25 @@ typedef struct jl_scale {
     jl_str step_name, zero_name; /* initialisers; p NULL until written */
 } jl_scale;
 
+/* What calibration found, kept for other models with a part of the same nodes quantised. */
+typedef struct jl_known {
+    jl_arena *arena;
+    jl_observed *list;
+    size_t count;
+    jl_map places; /* name to index in list */
+} jl_known;
+
+/* How jl_quantize_as goes about it. */
+typedef struct jl_quantize_mode {
+    jl_known *known; /* NULL: calibrate; empty: calibrate and keep; else: do not run the model */
+    bool plain;      /* do not recentre outputs */
+    bool name_nodes; /* nodes without a name are called "#12", as jl_cost calls them */
+} jl_quantize_mode;
+
 typedef struct jl_quantizer {
     jl_edit *edit;
     const jl_quantize_options *options;
+    const jl_quantize_mode *mode;
     jl_quantize_summary *summary;
     jl_quantized placed;
     jl_scale *scales; /* by value, of roots */
@@ -33,6 +49,14 @@ typedef struct jl_quantizer {
     onnx_node *nodes;
     size_t count, capacity;
 } jl_quantizer;
+
+/* jl_quantize in this mode. */
+int jl_quantize_as(const char *from, const char *to, const jl_samples *samples,
+                   const jl_quantize_options *options, const jl_quantize_mode *mode,
+                   jl_quantize_summary *summary, jl_error *err);
+/* The names of the nodes that would be quantised as anchors, each once, in the arena. */
+int jl_quantize_anchors(const char *from, const jl_quantize_options *options, jl_arena *arena,
+                        const char ***names, size_t *count, jl_error *err);
 
 /* A node that quantises or dequantises: value, scale, zero point. */
 int jl_quantize_linear(jl_quantizer *q, const char *op_type, const jl_str inputs[3], jl_str output,

@@ -139,6 +139,52 @@ def a_bias_beyond_32_bits(folder):
     assert np.abs(logits(folder / "b8.onnx", x) - logits(path, x)).max() < 1e-3
 
 
+def weights_have_7_bits_without_vnni(folder):
+    """Where 8-bit products saturate in pairs; auto goes by what the processor says of itself."""
+    rng = np.random.default_rng(8)
+    path = small(folder, [h.make_node("MatMul", ["x", "w"], ["y"])], {"w": rng.standard_normal((8, 16)).astype(np.float32)})
+    flags = pathlib.Path("/proc/cpuinfo").read_text().split()
+    vnni = any(f in flags for f in ("avx512_vnni", "avx_vnni", "asimddp"))
+    for when, largest in (("yes", 63), ("no", 127), ("auto", 127 if vnni else 63)):
+        call("model", "quantize", path, "-o", folder / "r8.onnx", "--reduce-range", when)
+        bytes_ = [nh.to_array(i) for i in onnx.load(str(folder / "r8.onnx")).graph.initializer if i.data_type == T.INT8]
+        most = max(np.abs(b.astype(int)).max() for b in bytes_)
+        assert most == largest, (when, most)
+        x = rng.standard_normal((4, 8)).astype(np.float32)
+        a, b = logits(path, x), logits(folder / "r8.onnx", x)
+        assert np.abs(a - b).max() < 0.2 * np.abs(a).max(), when
+
+
+def auto_keeps_the_culprit(folder):
+    """One product reads a value with an outlier channel, so that 8 bits lose the others; it is small and kept alone."""
+    rng = np.random.default_rng(9)
+    wide = np.array([1e4] + [1] * 15, np.float32)
+    first = rng.standard_normal((16, 24)).astype(np.float32)
+    first[0] *= 1e-6
+    nodes = [h.make_node("Mul", ["x", "wide"], ["a"]), h.make_node("MatMul", ["a", "first"], ["b"], name="culprit"),
+             h.make_node("Relu", ["b"], ["c"]), h.make_node("MatMul", ["c", "second"], ["d"]),
+             h.make_node("Relu", ["d"], ["e"]), h.make_node("MatMul", ["e", "third"], ["y"])]
+    constants = {"wide": wide, "first": first, "second": rng.standard_normal((24, 256)).astype(np.float32),
+                 "third": rng.standard_normal((256, 4)).astype(np.float32)}
+    path, items, out = small(folder, nodes, constants, ("batch", 16)), folder / "k.npy", folder / "k8.onnx"
+    x = rng.standard_normal((128, 16)).astype(np.float32)
+    np.save(items, x)
+    words = call("model", "quantize", path, "-o", out, "--npy", items, "-n", 128, "--keep", "auto")
+    assert "1 of 3 convolutions and products kept" in words and "\n  culprit\n" in words, words
+    macs = 16 * 24 + 24 * 256 + 256 * 4
+    assert f"{100 * 16 * 24 / macs:.1f} % of the multiplications" in words, words
+    agree = int((logits(path, x[64:]).argmax(1) == logits(out, x[64:]).argmax(1)).sum())
+    assert f"on 64 samples held out: {agree}, {100 * agree / 64:.1f} %" in words and agree >= 63, (agree, words)
+    kinds = {n.name: [k for k in n.input] for n in onnx.load(str(out)).graph.node if n.op_type == "MatMul"}
+    assert kinds["culprit"] == ["a", "first"] and "#3" in kinds, kinds
+    words = call("model", "quantize", path, "-o", out, "--npy", items, "-n", 128, "--keep", "auto,culprit")
+    assert "0 of 2 convolutions and products kept" in words, words
+    assert "16 samples or more" in call("model", "quantize", path, "-n", 15, "--keep", "auto", fails=True)
+    shape = [h.make_node("MatMul", ["x", "w"], ["m"]), h.make_node("Reshape", ["m", "s"], ["y"])]
+    grid = small(folder, shape, {"w": first, "s": np.array([-1, 6, 4], np.int64)}, ("batch", 16))
+    assert "no single output" in call("model", "quantize", grid, "-n", 16, "--keep", "auto", fails=True)
+
+
 def refusals(folder):
     w = np.ones((8, 4), np.float32)
     matmul = [h.make_node("MatMul", ["x", "w"], ["y"])]
@@ -161,7 +207,7 @@ def refusals(folder):
 
 with tempfile.TemporaryDirectory() as name:
     tests = [quantized_resnet18, gemm_between_float_operators, rounding_leaves_the_mean, outputs_are_recentred,
-             a_bias_beyond_32_bits, refusals]
+             a_bias_beyond_32_bits, weights_have_7_bits_without_vnni, auto_keeps_the_culprit, refusals]
     for test in tests:
         test(pathlib.Path(name))
 print(f"{len(tests)} groups of quantised models as expected")
