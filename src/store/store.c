@@ -16,7 +16,7 @@
 
 enum { APPLICATION_ID = 0x4A4C5354, BUSY_MS = 10000 };
 
-extern const unsigned char jl_embedded_schema[], jl_embedded_schema_2[];
+extern const unsigned char jl_embedded_schema[], jl_embedded_schema_2[], jl_embedded_views[];
 
 /* steps[v] brings a store from schema version v to v + 1. */
 static const unsigned char *const steps[JL_STORE_VERSION] = {jl_embedded_schema,
@@ -85,6 +85,7 @@ static int migrate(jl_store *s, void *arg, jl_error *err)
     int rc = check_version(s, &version, err); /* again: now nobody else can write */
     for (; !rc && version < JL_STORE_VERSION; version++)
         rc = jl_sql_script(s, (const char *)steps[version], err);
+    if (!rc) rc = jl_sql_script(s, (const char *)jl_embedded_views, err);
     char sql[96];
     snprintf(sql, sizeof sql, "PRAGMA application_id=%d; PRAGMA user_version=%d", APPLICATION_ID,
              JL_STORE_VERSION);

@@ -395,7 +395,7 @@ static void sql_on(const char *path, const char *sql)
 /* As version 1 wrote them. */
 static void make_older(const char *path)
 {
-    sql_on(path, "DROP TABLE tick; ALTER TABLE energy DROP COLUMN sensor_se_j;"
+    sql_on(path, "DROP VIEW result; DROP TABLE tick; ALTER TABLE energy DROP COLUMN sensor_se_j;"
                  "ALTER TABLE energy DROP COLUMN drift_rel;"
                  "ALTER TABLE energy DROP COLUMN drift_se_rel;"
                  "ALTER TABLE energy DROP COLUMN slope_check_rel;"
@@ -416,6 +416,7 @@ static void test_older_stores_are_read_as_they_are_and_upgraded_when_written(voi
     ok(jl_store_open(p->a, JL_STORE_READ, &s, &err), &err);
     assert_int_equal(number(s, "SELECT count(*) FROM energy WHERE drift_rel IS NULL"), 2);
     assert_int_equal(number(s, "SELECT count(*) FROM tick"), 0);
+    assert_int_equal(number(s, "SELECT count(*) FROM result"), 1);
     char copy[256];
     snprintf(copy, sizeof copy, "%s", sqlite3_db_filename(jl_store_sqlite(s), "main"));
     assert_string_not_equal(copy, p->a);
