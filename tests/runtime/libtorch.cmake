@@ -13,7 +13,7 @@ add_test(NAME runtime.libtorch_zoo COMMAND compare_zoo 1 1e-4
 add_test(NAME runtime.libtorch_torchscript_style COMMAND compare_zoo 2 1e-4
     ort-cpu/fp32+threads=2 libtorch-cpu/fp32+threads=2 vit_b_16:ts swin_t:ts mobilenet_v3_small:ts)
 add_executable(test_libtorch ${CMAKE_CURRENT_LIST_DIR}/test_libtorch.c)
-target_link_libraries(test_libtorch PRIVATE runtime_tests PkgConfig::cmocka)
+target_link_libraries(test_libtorch PRIVATE runtime_fixture)
 add_test(NAME runtime.libtorch COMMAND test_libtorch)
 add_test(NAME runtime.libtorch_trace COMMAND ${CMAKE_CURRENT_LIST_DIR}/libtorch_trace.sh
     $<TARGET_FILE:jouleline> $<TARGET_FILE:compare_zoo>
@@ -37,3 +37,23 @@ add_test(NAME runtime.check
 set_tests_properties(runtime.check PROPERTIES LABELS "runtime" TIMEOUT 300
     FIXTURES_REQUIRED libtorch_shim
     ENVIRONMENT "JOULELINE_LIBTORCH=${torch_cache}/libtorch/current/libjouleline_torch.so")
+
+# CUDA without a GPU: torch's CUDA library and the driver are ones of our own, in host memory.
+set(fake_cuda ${torch_cache}/fake)
+add_test(NAME runtime.fake_torch_cuda COMMAND ${CMAKE_CURRENT_LIST_DIR}/build_fake_torch_cuda.sh
+    ${CMAKE_CURRENT_LIST_DIR}/fake_torch_cuda.cc ${fake_cuda})
+set_tests_properties(runtime.fake_torch_cuda PROPERTIES LABELS "runtime" TIMEOUT 600
+    FIXTURES_SETUP fake_torch_cuda)
+add_library(fake_libcuda MODULE ${PROJECT_SOURCE_DIR}/tests/plugins/fake_libcuda.c)
+target_link_libraries(fake_libcuda PRIVATE jl_flags)
+set_target_properties(fake_libcuda PROPERTIES OUTPUT_NAME cuda SUFFIX .so.1
+    LIBRARY_OUTPUT_DIRECTORY ${fake_cuda})
+add_executable(test_libtorch_cuda ${CMAKE_CURRENT_LIST_DIR}/test_libtorch_cuda.c)
+target_link_libraries(test_libtorch_cuda PRIVATE runtime_fixture)
+add_test(NAME runtime.libtorch_cuda COMMAND test_libtorch_cuda)
+add_test(NAME runtime.libtorch_cuda_zoo COMMAND compare_zoo 1 1e-4
+    ort-cpu/fp32+threads=2 libtorch-cuda/fp32+threads=2)
+set_tests_properties(runtime.libtorch_cuda runtime.libtorch_cuda_zoo PROPERTIES
+    LABELS "runtime" TIMEOUT 600 PROCESSORS 2 FIXTURES_REQUIRED "libtorch_shim;fake_torch_cuda"
+    ENVIRONMENT "JOULELINE_LIBTORCH=${torch_cache}/libtorch/current/libjouleline_torch.so;LD_LIBRARY_PATH=${fake_cuda}")
+set_tests_properties(runtime.libtorch_cuda_zoo PROPERTIES LABELS "runtime;slow")

@@ -25,6 +25,17 @@ template <Binary f> Step binary(const Node &n)
     };
 }
 
+// add, sub, mul and div, with numbers of shape arithmetic left where they are.
+template <Binary f> Step arithmetic(const Node &n)
+{
+    return [a = n.arg(0), b = n.arg(1), out = n.out()](Machine &m) {
+        int64_t left = a.rank(m), right = b.rank(m);
+        // Never of two numbers: rank and type must be the device operand's.
+        m.values[out] = f(left <= right && right > 0 ? a.get_number(m) : a.get(m),
+                          right <= left && left > 0 ? b.get_number(m) : b.get(m));
+    };
+}
+
 // Of one input or more, from left to right.
 template <Binary f> Step variadic(const Node &n)
 {
@@ -393,10 +404,10 @@ void add_arithmetic(Makers &makers)
         {"HardSwish", unary<hard_swish>},
         {"IsNaN", unary<is_nan>},
         {"Not", unary<logical_not>},
-        {"Add", binary<add>},
-        {"Sub", binary<sub>},
-        {"Mul", binary<mul>},
-        {"Div", binary<div>},
+        {"Add", arithmetic<add>},
+        {"Sub", arithmetic<sub>},
+        {"Mul", arithmetic<mul>},
+        {"Div", arithmetic<div>},
         {"Pow", binary<pow>},
         {"Equal", binary<equal>},
         {"Greater", binary<greater>},

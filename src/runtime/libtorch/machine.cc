@@ -22,6 +22,11 @@ bool is_float(at::ScalarType t)
     return t == at::kFloat || t == at::kHalf || t == at::kBFloat16;
 }
 
+bool is_data(const at::Tensor &t)
+{
+    return t.defined() && is_float(t.scalar_type()) && t.numel() > 1;
+}
+
 Ints to_ints(const at::Tensor &t)
 {
     at::Tensor list = t.to(at::kCPU, at::kLong).reshape({-1}).contiguous();
@@ -225,6 +230,9 @@ void Program::place(const jl_plan &plan)
             if (n.inputs[i] == JL_PLAN_NONE || places_[n.inputs[i]] == Place::Constant) continue;
             if (p != Place::Device) p = places_[n.inputs[i]];
         }
+        // A parameter that a computed shape expands is data, not arithmetic on shapes.
+        for (size_t i = 0; i < n.n_inputs && p == Place::Host; i++)
+            if (n.inputs[i] != JL_PLAN_NONE && is_data(constants_[n.inputs[i]])) p = Place::Device;
         if (measures) p = places_[n.inputs[0]] == Place::Constant ? Place::Constant : Place::Host;
         for (size_t o = 0; o < n.n_outputs; o++)
             if (n.outputs[o] != JL_PLAN_NONE) places_[n.outputs[o]] = p;

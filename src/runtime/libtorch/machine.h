@@ -68,6 +68,17 @@ class Arg
         const at::Tensor &t = m.values[value_];
         return moves_ ? target_.move(t) : t;
     }
+    // The same, but one number on the host stays there: add, sub, mul and div of a device take it
+    // as an argument of the kernel. Its rank becomes 0.
+    at::Tensor get_number(const Machine &m) const
+    {
+        bool number = moves_ && m.values[value_].numel() == 1;
+        return number ? m.values[value_].reshape({}) : get(m);
+    }
+    int64_t rank(const Machine &m) const
+    {
+        return value_ == JL_PLAN_NONE ? fixed_.dim() : m.values[value_].dim();
+    }
 
   private:
     at::Tensor fixed_;
@@ -114,7 +125,7 @@ struct Node {
     }
     Arg arg(size_t input) const;         // fails when it is left out
     Arg arg_or_none(size_t input) const; // present() is false then
-    Arg where_it_is(size_t input) const; // not moved: for those who read sizes alone
+    Arg where_it_is(size_t input) const; // not moved: for sizes and single numbers
     IntsArg ints_arg(size_t input) const;
     // The attribute `name` where the operator has one, else the input (later opsets).
     IntsArg ints_attribute_or_input(const char *name, size_t input) const;

@@ -213,7 +213,7 @@ Step pad(const Node &n)
     double fixed = n.f("value", 0.0);
     if (mode != "constant" && mode != "reflect" && mode != "edge") n.cannot("mode " + mode);
     return [x = n.arg(0), pads = n.ints_attribute_or_input("pads", 1), axes = n.ints_arg(3), mode,
-            fixed, value = n.arg_or_none(2), out = n.out()](Machine &m) {
+            fixed, value = n.has(2) ? n.where_it_is(2) : Arg(), out = n.out()](Machine &m) {
         Tensor t = x.get(m);
         Ints given = pads.get(m), over = axes.get(m);
         double with = value.present() ? value.get(m).item().toDouble() : fixed;
@@ -325,25 +325,25 @@ Step resize(const Node &n)
     if (!nearest && !linear) n.cannot("only mode linear, and nearest as torch means it");
     IntsArg sizes = n.ints_arg(3);
     if (how == "align_corners" && !sizes.present()) n.cannot("align_corners with scales");
-    return
-        [x = n.arg(0), scales = n.arg_or_none(2), sizes, nearest, how, out = n.out()](Machine &m) {
-            Tensor t = x.get(m);
-            Ints to = sizes.get(m);
-            std::vector<c10::optional<double>> by(4);
-            for (int64_t d = 0; d < t.dim() && !sizes.present(); d++) {
-                by.at(static_cast<size_t>(d)) = scales.get(m)[d].item().toDouble();
-                to.push_back(static_cast<int64_t>(static_cast<double>(t.size(d)) *
-                                                  *by[static_cast<size_t>(d)]));
-            }
-            if (to.size() != 4 || to[0] != t.size(0) || to[1] != t.size(1))
-                throw Failure(JL_TORCH_UNSUPPORTED, "Resize over other axes than H and W of NCHW");
-            if (how == "pytorch_half_pixel" && (to[2] == 1 || to[3] == 1))
-                throw Failure(JL_TORCH_UNSUPPORTED, "Resize to one pixel with pytorch_half_pixel");
-            Ints spatial{to[2], to[3]};
-            m.values[out] =
-                nearest ? at::upsample_nearest2d(t, spatial, by[2], by[3])
-                        : at::upsample_bilinear2d(t, spatial, how == "align_corners", by[2], by[3]);
-        };
+    return [x = n.arg(0), scales = n.has(2) ? n.where_it_is(2) : Arg(), sizes, nearest, how,
+            out = n.out()](Machine &m) {
+        Tensor t = x.get(m);
+        Ints to = sizes.get(m);
+        std::vector<c10::optional<double>> by(4);
+        for (int64_t d = 0; d < t.dim() && !sizes.present(); d++) {
+            by.at(static_cast<size_t>(d)) = scales.get(m)[d].item().toDouble();
+            to.push_back(
+                static_cast<int64_t>(static_cast<double>(t.size(d)) * *by[static_cast<size_t>(d)]));
+        }
+        if (to.size() != 4 || to[0] != t.size(0) || to[1] != t.size(1))
+            throw Failure(JL_TORCH_UNSUPPORTED, "Resize over other axes than H and W of NCHW");
+        if (how == "pytorch_half_pixel" && (to[2] == 1 || to[3] == 1))
+            throw Failure(JL_TORCH_UNSUPPORTED, "Resize to one pixel with pytorch_half_pixel");
+        Ints spatial{to[2], to[3]};
+        m.values[out] =
+            nearest ? at::upsample_nearest2d(t, spatial, by[2], by[3])
+                    : at::upsample_bilinear2d(t, spatial, how == "align_corners", by[2], by[3]);
+    };
 }
 
 } // namespace
