@@ -82,41 +82,64 @@ static void put_pair(jl_buf *text, const jl_notebook *b, const jl_paradox *p)
     jl_buf_puts(text, ")");
 }
 
-static void put_gain(jl_buf *text, const jl_cure_gain *g)
+/* "batch 32 (8.66 times fewer joules per item measured, 9.1 by the energy model)". */
+static void put_cure(jl_buf *text, const jl_study_table *t, const jl_cure_gain *g)
 {
-    if (g->at_most)
-        jl_buf_printf(text, " at most %.2f times less as the roofs allow", g->predicted.value);
-    else if (g->measured.why)
-        jl_buf_printf(text, " %.2f times less by the energy model", g->predicted.value);
-    else if (g->predicted.why)
-        jl_buf_printf(text, " %.2f times less", g->measured.value);
+    if (g->cure == JL_CURE_BATCHING)
+        jl_buf_printf(text, "batch %u (", t->cells[g->cell].batch);
+    else if (g->cure == JL_CURE_RUNTIME)
+        jl_buf_printf(text, "%s (", t->configurations[t->cells[g->cell].configuration].name);
     else
-        jl_buf_printf(text, " %.2f times less (the energy model says %.2f)", g->measured.value,
+        jl_buf_printf(text, "%s (", jl_cure_words(g->cure));
+    if (g->at_most) {
+        jl_buf_printf(text, "at most %.3g times fewer joules per item, as the roofs allow)",
                       g->predicted.value);
-}
-
-static void put_cures(jl_buf *text, const jl_study_table *t, const jl_paradox *p)
-{
-    const char *small = t->models[t->cells[p->small_cell].model].name;
-    if (p->cause == JL_CAUSE_UNKNOWN) {
-        jl_buf_puts(text, " The cause cannot be told: the roofs are not known (--probes).");
         return;
     }
-    jl_buf_printf(text, " Cause: %s.", jl_cause_words(p->cause));
+    if (!g->measured.why)
+        jl_buf_printf(text, "%.3g times fewer joules per item measured", g->measured.value);
+    if (!g->predicted.why)
+        jl_buf_printf(text, "%s%.3g by the energy model", g->measured.why ? "" : ", ",
+                      g->predicted.value);
+    jl_buf_puts(text, ")");
+}
+
+static void put_ms(jl_buf *text, double s)
+{
+    jl_put_number(text, 1e3 * s);
+    jl_buf_puts(text, " ms");
+}
+
+/* The times behind a cause. */
+static void put_times(jl_buf *text, const jl_notebook *b, const jl_paradox *p)
+{
+    const jl_roof_place *place = &b->places[p->small_cell];
+    const jl_study_cell *c = &b->t->cells[p->small_cell];
+    if (place->partial || place->fraction.why) return;
+    jl_buf_printf(text, ": a call of %s takes ", b->t->models[c->model].name);
+    put_ms(text, place->bound_s.value / place->fraction.value);
+    jl_buf_puts(text, ", while at the roofs its arithmetic needs ");
+    put_ms(text, place->least_s[JL_ROOF_COMPUTE].value);
+    jl_buf_puts(text, ", its bytes ");
+    put_ms(text, place->least_s[JL_ROOF_MEMORY].value);
+    jl_buf_printf(text, " and starting its %.0f nodes ", c->dispatches);
+    put_ms(text, place->least_s[JL_ROOF_DISPATCH].value);
+}
+
+static void put_cause(jl_buf *text, const jl_notebook *b, const jl_paradox *p)
+{
+    if (p->cause == JL_CAUSE_UNKNOWN) {
+        bool partial = b->places[p->small_cell].partial || b->places[p->small_cell].bound_s.why;
+        jl_buf_puts(text, partial ? " The cause cannot be told: not all roofs are known (--probes)."
+                                  : " No cause could be told.");
+        return;
+    }
+    jl_buf_printf(text, " Cause: %s", jl_cause_words(p->cause));
+    put_times(text, b, p);
+    jl_buf_puts(text, ".");
     for (size_t i = 0; i < p->cure_count; i++) {
-        const jl_cure_gain *g = &p->cures[i];
-        const jl_study_cell *by = g->cell == JL_NO_CELL ? NULL : &t->cells[g->cell];
-        if (i)
-            jl_buf_puts(text, i + 1 < p->cure_count ? ", " : " and ");
-        else
-            jl_buf_printf(text, " %s takes,", small);
-        if (g->cure == JL_CURE_BATCHING)
-            jl_buf_printf(text, " at batch %u,", by->batch);
-        else
-            jl_buf_printf(text, " with %s,",
-                          g->cure == JL_CURE_RUNTIME ? t->configurations[by->configuration].name
-                                                     : jl_cure_words(g->cure));
-        put_gain(text, g);
+        jl_buf_puts(text, i == 0 ? " What helps: " : i + 1 < p->cure_count ? ", " : " and ");
+        put_cure(text, b->t, &p->cures[i]);
     }
     if (p->cure_count) jl_buf_puts(text, ".");
 }
@@ -147,7 +170,7 @@ static void note_pairs(jl_notebook *b, const jl_paradox *p, size_t n)
     jl_buf_puts(&text, ". The largest: ");
     put_pair(&text, b, worst);
     jl_buf_puts(&text, ".");
-    put_cures(&text, t, worst);
+    put_cause(&text, b, worst);
     jl_query_start(&query, "model, batch, round, energy_j_per_item, net_waking_j_per_item",
                    &t->devices[c->device]);
     jl_buf_puts(&query, " AND configuration = ");

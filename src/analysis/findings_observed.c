@@ -320,18 +320,20 @@ static void note_roof(jl_notebook *b, const uint32_t *cells, size_t n,
     jl_buf_puts(&text, "On ");
     jl_put_device(&text, &t->devices[c->device]);
     jl_buf_printf(&text, " in %s at batch %u", t->configurations[c->configuration].name, c->batch);
+    static const char *const binds[JL_ROOF_COUNT] = {
+        "the compute roof binds", "the memory roof binds",
+        "the dispatch roof (starting nodes one by one) binds"};
     const char *comma = ",";
     for (int r = 0; r < JL_ROOF_COUNT; r++) {
         if (s[r].n == 0) continue;
-        jl_buf_printf(&text, "%s the %s roof binds %zu of %zu models", comma,
-                      jl_roof_name((jl_roof)r), s[r].n, n);
+        jl_buf_printf(&text, "%s %s %zu of %zu models", comma, binds[r], s[r].n, n);
         put_bound_families(b, cells, n, (jl_roof)r, &text);
         if (s[r].n < n && s[r].n <= NAMES) {
             jl_buf_puts(&text, " (");
             jl_put_models(&text, t, s[r].models, s[r].n, NAMES);
             jl_buf_puts(&text, ")");
         }
-        if (isfinite(s[r].least_intensity)) {
+        if (isfinite(s[r].least_intensity) && r != JL_ROOF_DISPATCH) {
             jl_buf_printf(&text,
                           r == JL_ROOF_COMPUTE ? ", all at or above " : ", all at or below ");
             jl_put_number(&text, r == JL_ROOF_COMPUTE ? s[r].least_intensity : s[r].most_intensity);

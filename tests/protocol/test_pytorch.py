@@ -226,6 +226,19 @@ class Refusals(Case):
                 self.outcome(self.load(self.fork(), weights_path=self.at(name + ".safetensors")),
                              "invalid", *words)
 
+    def test_probes(self):
+        with open(self.at("nothing.safetensors"), "wb") as file:
+            file.write(struct.pack("<Q", 2) + b"{}")
+        w = self.fork()
+        changes = {"model_name": "probe_chain_1x64x5",
+                   "weights_path": self.at("nothing.safetensors")}
+        self.assertEqual(self.load(w, **changes)["type"], "loaded")
+        self.assertEqual(w.ask("warm", min_calls=1, max_ns=0)["type"], "warmed")
+        changes["model_name"] = "probe_stream_64x64x5"
+        self.outcome(self.load(self.fork(), **changes), "invalid", "column", "Missing key")
+        changes["model_name"] = "probe_sort_64x64x5"
+        self.outcome(self.load(self.fork(), **changes), "unsupported", "no probe")
+
     def test_models_that_are_not(self):
         for changes, outcome, words in (
                 ({"trust": False}, "invalid", ("--trust",)),
