@@ -137,6 +137,8 @@ def fill(tree, build):
         copy(ROOT / name, tree / "share/jouleline/libtorch" / pathlib.Path(name).name)
     for name in ("README.md", "LICENSE"):
         copy(ROOT / name, tree / name)
+    for name in ("libnvrtc.so.12", "libnvrtc.so.13"):
+        copy(build / "lib/jouleline/nvrtc" / name, tree / "lib/jouleline/nvrtc" / name)
     shutil.copytree(build / "share", tree / "share", dirs_exist_ok=True)
     shutil.copytree(ROOT / "build/runtimes/onnxruntime", tree / "lib/jouleline/onnxruntime", symlinks=True)
 

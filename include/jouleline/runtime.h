@@ -33,6 +33,8 @@
  *   nodes_elsewhere of those, how many run on another provider than the one asked for; 0 is good
  *   elsewhere       which operators those are: "CPU: Shape x2, Gather"
  *   emulated        why the precision is not what the arithmetic runs in
+ *   kernel_cache    1: kernels that cuDNN compiles came from a folder where they were known, so the
+ *                   first call is shorter than that of a process which compiles them
  *   simulated       1
  * Anything else (roofs of the fake, options passed through) has a name of its own. A fact that
  * could not be found is not added. */

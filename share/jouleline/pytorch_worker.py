@@ -18,13 +18,14 @@ import traceback
 os.environ["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID"
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
-from jouleline_torch import ring as rings  # noqa: E402
+from jouleline_torch import kernel_cache, ring as rings  # noqa: E402
 from jouleline_torch.wire import (Channel, Outcome, PROTOCOL, ProtocolError, count,  # noqa: E402
                                   die_with_parent, member)
 
 
 def import_torch():
     """Imports what a run needs without touching the device; torch's version."""
+    kernel_cache.open_for(os.environ)
     try:
         import torch
     except ImportError as error:
@@ -86,6 +87,7 @@ class Worker:
             "zoo": member(message, "zoo", bool),
             "model_path": member(message, "model_path", str, required=False),
             "weights_path": member(message, "weights_path", str, required=False),
+            "device_uuid": member(message, "device_uuid", str, required=False),
             "inputs_path": member(message, "inputs_path", str),
             "io": member(message, "io", str),
             "in_flight": count(message, "in_flight"),
@@ -221,7 +223,12 @@ class Nursery:
             raise ProtocolError("this nursery speaks protocol %d" % PROTOCOL)
         try:
             self.version = import_torch()
+            threads = len(os.listdir("/proc/self/task"))
+            if threads > 1:
+                raise Outcome("unsupported", "%d threads run in it after importing torch %s, and a "
+                              "fork of them could wait for ever" % (threads, self.version))
         except Outcome as error:
+            self.version = None
             return {"type": "outcome", "outcome": error.outcome, "stage": "hello",
                     "message": str(error)}
         return {"type": "hello", "protocol": PROTOCOL, "runtime": "pytorch",

@@ -61,7 +61,7 @@ typedef struct fake {
     jl_configuration configuration;
     const struct preset *preset;
     double gflops, gbps, dispatch_us, static_w, sleep_w, pj_flop, pj_byte; /* after options */
-    double noise, run_noise;
+    double first_ms, noise, run_noise;
     bool work;
     fail_mode fail;
     long fail_call, fail_above;
@@ -85,6 +85,7 @@ static const jl_runtime_option options[] = {
     {"sleep_w", "watts of a device without a session"},
     {"pj_flop", "picojoules of one FLOP in fp32"},
     {"pj_byte", "picojoules of one byte moved"},
+    {"first_ms", "milliseconds by which the first call is longer, as where kernels are built"},
     {"noise", "standard deviation of the log time of a call"},
     {"run_noise", "standard deviation of the log time of a whole run"},
     {"seed", "seed of the noise; 0 draws another one for every run"},
@@ -117,6 +118,7 @@ static int parse_options(fake *f, jl_error *err)
         {"sleep_w", 0, 1e5, p->sleep_w, &f->sleep_w},
         {"pj_flop", 0, 1e6, p->pj_flop, &f->pj_flop},
         {"pj_byte", 0, 1e6, p->pj_byte, &f->pj_byte},
+        {"first_ms", 0, 1e6, 0, &f->first_ms},
         {"noise", 0, 1, 0.01, &f->noise},
         {"run_noise", 0, 1, 0.005, &f->run_noise},
     };
@@ -342,7 +344,7 @@ static int64_t begin_call(fake *f)
 {
     if (++f->calls == f->fail_call) crash_or_hang(f);
     double noise = f->noise > 0 ? exp(f->noise * jl_rng_normal(&f->rng)) : 1;
-    return (int64_t)(f->call_ns * noise);
+    return (int64_t)(f->call_ns * noise + (f->calls == 1 ? 1e6 * f->first_ms : 0));
 }
 
 static int call_without_work(fake *f)

@@ -53,7 +53,8 @@ typedef struct ort {
     bool io_on_device; /* inputs and outputs are in its memory */
     bool copies;       /* the provider computes elsewhere than the inputs are */
     bool cuda_graph;
-    long threads; /* 0: left to the library */
+    bool kernel_cache; /* NVRTC's kernels are remembered */
+    long threads;      /* 0: left to the library */
     const char *optimization;
     char *provider_options; /* as the library prints them, or NULL */
     ort_input *inputs;
@@ -90,7 +91,7 @@ void ort_add_user_pairs(ort_pairs *p, const jl_configuration *c);
 /* ort_cuda.c */
 /* Opens the libraries that a session on a GPU needs, and no device: a parent of workers does this
  * once. What is missing is left to the provider's own message. */
-void ort_preload_cuda(const ort *o);
+void ort_preload_cuda(ort *o);
 int ort_find_gpu(ort *o, jl_error *err);
 int ort_append_cuda(ort *o, jl_error *err);
 int ort_append_tensorrt(ort *o, jl_error *err);

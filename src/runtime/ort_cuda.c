@@ -6,12 +6,13 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "runtime/kernel_cache.h"
 #include "runtime/ort.h"
 
 /* The wheel's provider library finds CUDA and cuDNN only where the loader looks. Opened first,
  * they are found by name. In the order of their needs; what is missing is left to the provider's
  * own message. The parts of cuDNN and the compiler's tables would be opened by the first call. */
-static void preload_from(const char *folder)
+static void preload_from(ort *o, const char *folder)
 {
     static const char *const names[] = {
         "libcudart.so.*",
@@ -39,14 +40,17 @@ static void preload_from(const char *folder)
         if (snprintf(pattern, sizeof pattern, "%s/%s", folder, names[i]) >= (int)sizeof pattern)
             continue;
         if (glob(pattern, 0, NULL, &found) == 0) {
-            dlopen(found.gl_pathv[0], RTLD_NOW | RTLD_GLOBAL);
+            const char *path = found.gl_pathv[0];
+            bool kept = strstr(names[i], "libnvrtc.so") && jl_kernel_cache_open(path);
+            if (kept) o->kernel_cache = true;
+            if (!kept) dlopen(path, RTLD_NOW | RTLD_GLOBAL);
             globfree(&found);
         }
     }
 }
 
 /* NVIDIA's wheels lie in site-packages/nvidia/cu13/lib, .../cudnn/lib. True when some are there. */
-static bool preload_wheels(int length, const char *folder, const char *site_packages)
+static bool preload_wheels(ort *o, int length, const char *folder, const char *site_packages)
 {
     char pattern[PATH_MAX];
     glob_t found;
@@ -55,13 +59,13 @@ static bool preload_wheels(int length, const char *folder, const char *site_pack
         glob(pattern, 0, NULL, &found) != 0)
         return false;
     for (size_t i = 0; i < found.gl_pathc; i++)
-        preload_from(found.gl_pathv[i]);
+        preload_from(o, found.gl_pathv[i]);
     globfree(&found);
     return true;
 }
 
 /* Those of the Python that PATH leads to, as in an activated environment with torch. */
-static void preload_from_python(void)
+static void preload_from_python(ort *o)
 {
     const char *path = getenv("PATH");
     while (path && *path) {
@@ -69,14 +73,16 @@ static void preload_from_python(void)
         char python[PATH_MAX];
         snprintf(python, sizeof python, "%.*s/python3", (int)n, path);
         if (n > 0 && access(python, X_OK) == 0) {
-            preload_wheels((int)n, path, "../lib/python3*/site-packages");
+            preload_wheels(o, (int)n, path, "../lib/python3*/site-packages");
             return;
         }
         path += path[n] ? n + 1 : n;
     }
 }
 
-static void preload_cuda_libraries(const ort *o)
+/* The provider itself is not opened here: it needs what ONNX Runtime gives it while it opens it,
+ * and that starts a thread, which a parent of workers must not have. */
+void ort_preload_cuda(ort *o)
 {
     const char *chosen = getenv("JOULELINE_CUDA_LIBS");
     if (chosen && *chosen) {
@@ -84,27 +90,14 @@ static void preload_cuda_libraries(const ort *o)
         snprintf(folders, sizeof folders, "%s", chosen);
         char *rest = folders;
         for (char *folder; (folder = strsep(&rest, ":"));)
-            if (*folder) preload_from(folder);
+            if (*folder) preload_from(o, folder);
         return;
     }
     /* site-packages/onnxruntime/capi/libonnxruntime.so */
     const char *slash = strrchr(o->library.path, '/');
-    if (slash && preload_wheels((int)(slash - o->library.path), o->library.path, "../..")) return;
-    preload_from_python();
-}
-
-void ort_preload_cuda(const ort *o)
-{
-    static const char *const names[] = {"libonnxruntime_providers_shared.so",
-                                        "libonnxruntime_providers_cuda.so"};
-    preload_cuda_libraries(o);
-    const char *slash = strrchr(o->library.path, '/');
-    for (size_t i = 0; slash && i < sizeof names / sizeof *names; i++) {
-        char path[PATH_MAX];
-        int n = snprintf(path, sizeof path, "%.*s/%s", (int)(slash - o->library.path),
-                         o->library.path, names[i]);
-        if (n > 0 && n < (int)sizeof path) dlopen(path, RTLD_NOW | RTLD_LOCAL);
-    }
+    if (slash && preload_wheels(o, (int)(slash - o->library.path), o->library.path, "../.."))
+        return;
+    preload_from_python(o);
 }
 
 int ort_find_gpu(ort *o, jl_error *err)

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/cpu.h"
+#include "runtime/kernel_cache.h"
 #include "runtime/ort.h"
 
 static void add(const jl_facts *f, const char *key, const char *value)
@@ -63,6 +64,9 @@ static void describe_cuda(const ort *o, const jl_facts *f)
     if (find_option(options, "prefer_nhwc", value, sizeof value))
         add(f, "layout", !strcmp(value, "1") ? "nhwc" : "nchw");
     add(f, "cuda_graph", o->cuda_graph ? "1" : "0");
+    if (o->kernel_cache) add(f, "kernel_cache", "1");
+    if (jl_kernel_cache() && !o->kernel_cache)
+        add(f, "kernel_cache_missing", "no libnvrtc was found to stand in for");
     const char *override = getenv("NVIDIA_TF32_OVERRIDE"); /* libraries obey it above any option */
     if (override) add(f, "nvidia_tf32_override", override);
 }

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -11,19 +12,39 @@
 #include <unistd.h>
 
 #include "jouleline/clock.h"
+#include "runtime/kernel_cache.h"
 #include "runtime/pytorch.h"
 #include "study/wire.h"
 
 enum { CONTROL_FD = 3, RING_FD = 4, FAKE_FD = 5 };
 static const int64_t BYE_NS = 10 * JL_NS_PER_S;
 
+/* Workers remember kernels in the folder that JOULELINE_KERNEL_CACHE names, which is made here. */
+static int set_kernel_cache(jl_launch *l, jl_error *err)
+{
+    jl_path folder, libraries;
+    const char *wanted = jl_kernel_cache();
+    if (!wanted) return 0;
+    int rc = jl_make_dirs(wanted, err);
+    if (!rc && !realpath(wanted, folder.s))
+        rc = jl_fail_errno(err, JL_ERR_IO, "cannot find %s", wanted);
+    if (rc) return jl_prefix(err, "JOULELINE_KERNEL_CACHE");
+    rc = jl_kernel_cache_libraries(&libraries, err);
+    if (rc) return rc;
+    snprintf(l->cache, sizeof l->cache, "JOULELINE_KERNEL_CACHE=%s", folder.s);
+    snprintf(l->nvrtc, sizeof l->nvrtc, "JOULELINE_NVRTC=%s", libraries.s);
+    return 0;
+}
+
 int jl_launch_of(const jl_configuration *c, const char *const *plugins, size_t plugin_count,
                  int fake_device_fd, jl_launch *l, jl_error *err)
 {
     *l = (jl_launch){.fake_device_fd = fake_device_fd};
+    int rc = set_kernel_cache(l, err);
+    if (rc) return rc;
     if (!strcmp(c->runtime, "pytorch")) {
         jl_pytorch_command found;
-        int rc = jl_pytorch_find(&found, err);
+        rc = jl_pytorch_find(&found, err);
         if (rc) return rc;
         snprintf(l->program, sizeof l->program, "%s", found.python);
         snprintf(l->script, sizeof l->script, "%s", found.script.s);
@@ -64,9 +85,14 @@ static int start_process(const jl_launch *launch, bool nursery, const jl_ring *r
     size_t fd_count = 1;
     if (!nursery) fds[fd_count++] = (jl_fd_map){ring->fd, RING_FD};
     if (launch->fake_device_fd) fds[fd_count++] = (jl_fd_map){launch->fake_device_fd, FAKE_FD};
-    static const char *const fake_env[] = {"JOULELINE_FAKE_DEVICE_FD=5", NULL};
+    const char *environment[4];
+    size_t words = 0;
+    if (launch->fake_device_fd) environment[words++] = "JOULELINE_FAKE_DEVICE_FD=5";
+    if (*launch->cache) environment[words++] = launch->cache;
+    if (*launch->nvrtc) environment[words++] = launch->nvrtc;
+    environment[words] = NULL;
     jl_spawn spawn = {.argv = argv,
-                      .setenv = launch->fake_device_fd ? fake_env : NULL,
+                      .setenv = environment,
                       .stdout_fd = log_fd,
                       .stderr_fd = log_fd,
                       .fds = fds,

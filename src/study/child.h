@@ -4,6 +4,7 @@
 
 #include <jansson.h>
 
+#include "base/paths.h"
 #include "base/process.h"
 #include "base/str.h"
 #include "jouleline/configuration.h"
@@ -16,7 +17,8 @@ typedef struct jl_launch {
     const char *argv[JL_LAUNCH_WORDS]; /* what comes before --control-fd */
     size_t words;
     char program[4096], script[4096];
-    int fake_device_fd; /* 0: none */
+    char cache[PATH_MAX + 32], nvrtc[PATH_MAX + 32]; /* environment, or empty: no kernel cache */
+    int fake_device_fd;                              /* 0: none */
 } jl_launch;
 
 /* The C worker, or the Python one for pytorch. `plugins` must outlive the launch. */

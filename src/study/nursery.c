@@ -1,4 +1,5 @@
 /* A process that has the runtime's libraries loaded, opens no device, and forks workers. */
+#include <dirent.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +11,18 @@
 #include "study/wire.h"
 #include "study/worker.h"
 
+/* Threads of this process; 1 where the kernel does not tell. */
+static int threads(void)
+{
+    int n = 0;
+    DIR *tasks = opendir("/proc/self/task");
+    if (!tasks) return 1;
+    for (const struct dirent *e; (e = readdir(tasks));)
+        n += e->d_name[0] != '.';
+    closedir(tasks);
+    return n;
+}
+
 static json_t *greet(const json_t *m, const jl_runtime **runtime, void **ctx)
 {
     jl_error e = {0};
@@ -17,6 +30,12 @@ static json_t *greet(const json_t *m, const jl_runtime **runtime, void **ctx)
     int rc = jl_configuration_parse(jl_json_text(m, "configuration", ""), &c, &e);
     if (!rc) rc = jl_runtime_of(&c, runtime, &e);
     if (!rc && !*ctx) rc = (*runtime)->open(&c, ctx, &e);
+    int running = rc ? 1 : threads();
+    if (running > 1)
+        rc =
+            jl_fail(&e, JL_ERR_UNSUPPORTED,
+                    "%d threads run in it after opening %s, and a fork of them could wait for ever",
+                    running, (*runtime)->name);
     if (rc)
         return json_pack("{s:s, s:s, s:s, s:s}", "type", "outcome", "outcome",
                          jl_outcome_name(jl_outcome_of_error(rc)), "stage", "hello", "message",

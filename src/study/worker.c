@@ -23,6 +23,7 @@ typedef struct session {
     const jl_runtime *runtime;
     void *ctx;
     bool loaded, called;
+    const char *card; /* the only GPU that this process sees, or NULL */
     int in_flight;
 } session;
 
@@ -84,6 +85,18 @@ static json_t *describe_tensors(const jl_tensor *tensors, size_t count)
     return all;
 }
 
+/* The driver starts every GPU that it shows to a process, a tenth of a second each: this one is
+ * shown the card that it runs on, by its UUID, as number 0. What a user hid stays hidden, and a
+ * single part of a card (MIG), whose name is its own, stays as it was named. */
+static void see_one_card(session *s, const char *uuid)
+{
+    const char *seen = getenv("CUDA_VISIBLE_DEVICES");
+    if (!uuid || strncmp(uuid, "GPU-", 4) != 0 || (seen && *seen && !strchr(seen, ','))) return;
+    if (setenv("CUDA_VISIBLE_DEVICES", uuid, 1) != 0) return;
+    s->configuration.device = 0;
+    s->card = getenv("CUDA_VISIBLE_DEVICES");
+}
+
 /* NULL members of the request stay NULL; a missing cost is 0, for which runtimes are prepared. */
 static int read_request(session *s, const json_t *m, jl_load_request *r, jl_error *err)
 {
@@ -94,6 +107,7 @@ static int read_request(session *s, const json_t *m, jl_load_request *r, jl_erro
     int rc = jl_configuration_parse(text, &s->configuration, err);
     if (!rc) rc = jl_runtime_of(&s->configuration, &s->runtime, err);
     if (rc) return rc;
+    see_one_card(s, jl_json_text(m, "device_uuid", NULL));
     if (strcmp(io, "device") != 0 && strcmp(io, "host") != 0)
         return jl_fail(err, JL_ERR_USAGE, "io is '%s', not device or host", io);
     if (in_flight < 1 || in_flight > 1024)
@@ -135,6 +149,7 @@ static int load(session *s, const json_t *m, json_t **answer, jl_error *err)
     jl_facts sink = {.add = add_fact, .ctx = facts};
     rc = s->runtime->describe(s->ctx, &sink, err);
     if (rc) return rc;
+    if (s->card) add_fact(facts, "visible_devices", s->card);
     *answer = json_pack("{s:s, s:I, s:O, s:o, s:o}", "type", "loaded", "load_ns",
                         (json_int_t)load_ns, "facts", facts, "inputs",
                         describe_tensors(r.inputs, r.input_count), "outputs", json_array());

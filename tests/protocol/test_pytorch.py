@@ -320,6 +320,57 @@ class Refusals(Case):
             self.assertIn("--python", answer["message"])
 
 
+class Environment(unittest.TestCase):
+    """What is set before torch starts the device."""
+
+    def python(self, script, *path, **environment):
+        done = subprocess.run([PYTHON, "-B", "-c", "import sys; sys.path[:0] = sys.argv[1:]\n" + script,
+                               SHARE, *path], env=dict(os.environ, **environment),
+                              capture_output=True, text=True, timeout=100)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return done.stdout.split()
+
+    def test_a_worker_sees_its_own_card(self):
+        script = ("import os\nfrom jouleline_torch.session import Configuration, see_one_card\n"
+                  "for text in ('pytorch-cuda/fp32@1', 'pytorch-cpu/fp32'):\n"
+                  "    c = Configuration(text)\n"
+                  "    print(see_one_card(c, 'GPU-1'), os.environ['CUDA_VISIBLE_DEVICES'], c.device)\n")
+        first = lambda seen: self.python(script, CUDA_VISIBLE_DEVICES=seen)[:3]
+        self.assertEqual(first("0,1"), ["True", "GPU-1", "0"])
+        self.assertEqual(first("MIG-3"), ["False", "MIG-3", "1"])
+        self.assertEqual(self.python(script, CUDA_VISIBLE_DEVICES="0,1")[3:], ["False", "GPU-1", "0"])
+
+    def test_a_nursery_with_threads_forks_nothing(self):
+        with tempfile.TemporaryDirectory() as folder:
+            with open(os.path.join(folder, "sitecustomize.py"), "w") as file:
+                file.write("import threading, time\n"
+                           "threading.Thread(target=time.sleep, args=(600,), daemon=True).start()\n")
+            n = Nursery(["/usr/bin/env", "PYTHONPATH=" + folder] + COMMAND)
+            self.addCleanup(n.close)
+            answer = n.ask("hello", protocol=1)
+            self.assertEqual(answer["outcome"], "unsupported", answer)
+            self.assertIn("2 threads", answer["message"])
+            self.assertEqual(n.ask("spawn")["type"], "error")
+
+    KERNELS = ("from jouleline_torch import kernel_cache as k\nimport ctypes, os\n"
+               "k.open_for(os.environ)\nprint(k.on, k.missing)\n"
+               "if k.on: ctypes.CDLL('libnvrtc.so.13').jouleline_nvrtc_cache\n")
+
+    @unittest.skipUnless(os.environ.get("JOULELINE_NVRTC"), "the build's folder is not named")
+    def test_kernel_cache_stands_in_for_nvrtc(self):
+        fake = os.environ["JOULELINE_FAKE_NVRTC"]
+        with tempfile.TemporaryDirectory() as folder:
+            lib = os.path.join(folder, "nvidia", "cu13", "lib")
+            os.makedirs(lib)
+            os.symlink(fake, os.path.join(lib, "libnvrtc.so.13"))
+            self.assertEqual(self.python(self.KERNELS, folder), ["False", "None"])
+            self.assertEqual(self.python(self.KERNELS, folder, JOULELINE_KERNEL_CACHE=folder),
+                             ["True", "None"])
+            os.rename(lib, lib + "64")
+            self.assertEqual(self.python(self.KERNELS, folder, JOULELINE_KERNEL_CACHE=folder)[:3],
+                             ["False", "no", "libnvrtc"])
+
+
 class Lives(Case):
     """Processes end when they should."""
 

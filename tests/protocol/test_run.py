@@ -120,6 +120,13 @@ class Ends(Case):
         self.assertEqual(p.returncode, 0, p.stderr)
         self.assertIn("stopped with", p.stderr)
 
+    def test_a_long_first_call_leaves_the_warm_up_its_time(self):
+        p = self.run_it("-m", "resnet18", "-c", "fake-gpu/fp32+first_ms=1500", "-r", "1",
+                        "--warmup", "1s")
+        self.assertEqual(p.returncode, 0, p.stderr)
+        self.assertEqual(self.query("SELECT settled, first_call_ns >= 1500000000 FROM run"),
+                         [(1, 1)])
+
     def test_resume_does_only_what_is_missing(self):
         words = ["-m", "resnet18", "-c", "fake-gpu/fp32", "-r", "2"]
         self.assertEqual(self.run_it(*words).returncode, 0)

@@ -89,6 +89,17 @@ class Run(Case):
         self.assertEqual(len(set(floats(out["logits"]))), 2000)
         self.assertEqual(w.end(), 0, w.words())
 
+    def test_a_worker_sees_its_own_card(self):
+        card = "GPU-de7c6af6-627f-c284-b39b-d6cc9b772c68"
+        for seen, only in (("", True), ("0,1", True), ("1", False), ("MIG-3", False)):
+            w = Worker.start(["/usr/bin/env", "CUDA_VISIBLE_DEVICES=" + seen] + COMMAND)
+            self.addCleanup(w.close)
+            facts = self.load(w, device_uuid=card)["facts"]
+            self.assertEqual(facts.get("visible_devices"), card if only else None, seen)
+        w = self.worker()
+        facts = self.load(w, device_uuid="FAKE-gpu-0")["facts"]
+        self.assertNotIn("visible_devices", facts)
+
     def test_stop_flag(self):
         w = self.worker(capacity=1 << 16)
         self.load(w)

@@ -5,7 +5,7 @@ import sys
 
 import torch
 
-from . import models, safetensors
+from . import kernel_cache, models, safetensors
 from .wire import Outcome
 
 DTYPES = {"fp32": torch.float32, "tf32": torch.float32, "native": None,
@@ -61,6 +61,19 @@ class Configuration:
         return bool(self.switches[key])
 
 
+def see_one_card(configuration, uuid):
+    """Shows this process the card that it runs on and no other, by its UUID, as number 0: the
+    driver starts every GPU that it shows, a tenth of a second each. What a user hid stays hidden;
+    a single card, or part of one (MIG), stays as it was named. True when it is so."""
+    seen = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if configuration.provider != "cuda" or not (uuid or "").startswith("GPU-") \
+            or (seen and "," not in seen):
+        return False
+    os.environ["CUDA_VISIBLE_DEVICES"] = uuid
+    configuration.device = 0
+    return True
+
+
 def pick_device(configuration):
     """The torch device, or the outcome `missing` with the reason."""
     if configuration.provider == "cpu":
@@ -73,7 +86,8 @@ def pick_device(configuration):
         built = torch.version.cuda
         raise Outcome("missing", "this torch %s %s" % (torch.__version__, "finds no CUDA device"
                       if built else "was built without CUDA"))
-    n = torch.cuda.device_count()
+    # torch.cuda.device_count() would start NVML too.
+    n = getattr(torch._C, "_cuda_getDeviceCount", torch.cuda.device_count)()
     if configuration.device >= n:
         raise Outcome("missing", "CUDA device %d is not here: torch sees %d, numbered from 0"
                       % (configuration.device, n))
@@ -115,6 +129,7 @@ def apply_settings(configuration):
 class Session:
     def __init__(self, request):
         self.configuration = Configuration(request["configuration"])
+        self.one_card = see_one_card(self.configuration, request["device_uuid"])
         self.device = pick_device(self.configuration)
         self.cuda = self.device.type == "cuda"
         self.in_flight = request["in_flight"]
@@ -327,6 +342,9 @@ def _describe_cuda(session):
         "attention_math": _setting("backends", "cuda", "math_sdp_enabled"),
         "attention_cudnn": _setting("backends", "cuda", "cudnn_sdp_enabled"),
         "cuda_graph": int(session.configuration.on("cuda_graph")),
+        "visible_devices": os.environ["CUDA_VISIBLE_DEVICES"] if session.one_card else None,
+        "kernel_cache": 1 if kernel_cache.on else None,
+        "kernel_cache_missing": kernel_cache.missing,
         "nvidia_tf32_override": os.environ.get("NVIDIA_TF32_OVERRIDE"),
     }
 
