@@ -57,7 +57,7 @@ header=$include/torch/csrc/api/include/torch/version.h
 version=$(awk '/define TORCH_VERSION_(MAJOR|MINOR|PATCH)/ { printf "%s%s", dot, $3; dot = "." }' "$header")
 [[ -n $version ]] || die "$header says no version"
 
-key=$(cat "$sources"/*.cc "$sources"/*.h <(printf '%s\n' "$include" "${flags[@]}") | sha256sum)
+key=$(cat "$sources"/*.cc "$sources"/*.h "${BASH_SOURCE[0]}" <(printf '%s\n' "$include" "${flags[@]}") | sha256sum)
 folder=$cache/libtorch/$version-${key:0:12}
 if [[ ! -f $folder/libjouleline_torch.so ]]; then
     command -v "${CXX:-g++}" >/dev/null || die "${CXX:-g++} is not here: install g++, or set CXX"
@@ -68,8 +68,13 @@ if [[ ! -f $folder/libjouleline_torch.so ]]; then
     [[ $include == /usr/include ]] || system+=(-isystem "$include")
     # One translation unit: reading ATen's headers takes longer than all the code here.
     printf '#include "%s.cc"\n' machine arithmetic layers shapes trace shim >"$work/all.cc"
+    # Nothing but the entry is exported: the loader searches the shim before the libraries that it
+    # needs, so that torch would take the shim's copies of templates and inline functions, built by
+    # another compiler with other flags, for its own.
+    printf '{ global: jouleline_torch; local: *; };\n' >"$work/exports"
     "${CXX:-g++}" -std=c++17 -O1 -fPIC -fvisibility=hidden -Wall -Wextra "${flags[@]}" \
         "-I$sources" "${system[@]}" -shared "$work/all.cc" -o "$work/libjouleline_torch.so" \
+        "-Wl,--version-script=$work/exports" \
         "${libraries[@]}" -ltorch_cpu -lc10 >&2 || die "the shim does not build against torch $version"
     mkdir -p "$folder"
     mv "$work/libjouleline_torch.so" "$folder/"

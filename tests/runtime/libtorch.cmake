@@ -6,6 +6,14 @@ add_test(NAME runtime.libtorch_shim COMMAND ${PROJECT_SOURCE_DIR}/tools/build_li
 set_tests_properties(runtime.libtorch_shim PROPERTIES LABELS "runtime" TIMEOUT 600
     FIXTURES_SETUP libtorch_shim)
 
+# What the shim exports, torch takes instead of its own: nothing but the entry may be seen.
+add_test(NAME runtime.libtorch_exports COMMAND sh -c
+    "nm -D --defined-only $1 | cut -d' ' -f3 | tee /dev/stderr | cmp - $2" --
+    ${torch_cache}/libtorch/current/libjouleline_torch.so
+    ${CMAKE_CURRENT_LIST_DIR}/libtorch_exports.txt)
+set_tests_properties(runtime.libtorch_exports PROPERTIES LABELS "runtime" TIMEOUT 60
+    FIXTURES_REQUIRED libtorch_shim)
+
 add_executable(compare_zoo ${CMAKE_CURRENT_LIST_DIR}/compare_zoo.c)
 target_link_libraries(compare_zoo PRIVATE runtime_tests)
 add_test(NAME runtime.libtorch_zoo COMMAND compare_zoo 1 1e-4

@@ -99,11 +99,12 @@ template <typename F> int guarded(jl_torch_message *message, F &&f)
 
 /* Loaded before anything asks torch about CUDA: the first question fixes its answer for the life
  * of the process (at::detail::getCUDAHooks remembers that there is none), as seen on an H200 with
- * torch 2.11. */
+ * torch 2.11. Locally, as Python does: in the global scope it brings parts of the C++ library that
+ * libcufile holds before the real one, and what cuDNN loads later would take them from there. */
 int open_cuda(jl_torch_message *message)
 {
     return guarded(message, [] {
-        if (!dlopen("libtorch_cuda.so", RTLD_NOW | RTLD_GLOBAL))
+        if (!dlopen("libtorch_cuda.so", RTLD_NOW | RTLD_LOCAL))
             throw Failure(JL_TORCH_MISSING,
                           std::string("torch " TORCH_VERSION " has no CUDA part here: ") +
                               dlerror());
