@@ -65,7 +65,8 @@ int jl_cuda_open(jl_cuda *cuda, const char *library, jl_error *err)
               result == CUDA_NO_DEVICE
                   ? "the NVIDIA driver sees no GPU (CUDA_VISIBLE_DEVICES may hide it)"
                   : "the NVIDIA driver does not start");
-    jl_cuda_close(cuda);
+    dlclose(cuda->handle);
+    *cuda = (jl_cuda){.device = -1};
     return JL_ERR_MISSING;
 }
 
@@ -76,7 +77,8 @@ void jl_cuda_close(jl_cuda *cuda)
         cuda->api.set_current(NULL);
         cuda->api.release(cuda->device);
     }
-    dlclose(cuda->handle);
+    /* A driver that has started stays loaded: a runtime that starts it once more after it was
+     * unloaded would find what the first start left behind in the process. */
     *cuda = (jl_cuda){.device = -1};
 }
 

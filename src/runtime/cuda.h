@@ -48,7 +48,8 @@ typedef struct jl_cuda {
 
 /* `library` is NULL for libcuda.so.1. JL_ERR_MISSING without a driver or a device. */
 int jl_cuda_open(jl_cuda *cuda, const char *library, jl_error *err);
-void jl_cuda_close(jl_cuda *cuda); /* a zeroed struct is fine */
+/* Leaves the context; the library stays loaded. A zeroed struct is fine. */
+void jl_cuda_close(jl_cuda *cuda);
 /* All devices, at most `capacity`, in PCI bus order. */
 int jl_cuda_devices(const jl_cuda *cuda, jl_cuda_device *devices, size_t capacity, size_t *count,
                     jl_error *err);

@@ -38,6 +38,9 @@ static void devices_come_in_pci_order(void **state)
     assert_string_equal(version, "13.1");
     jl_cuda_close(&cuda);
     jl_cuda_close(&cuda);
+    void *still = dlopen(library, RTLD_NOW | RTLD_NOLOAD);
+    assert_non_null(still); /* a driver that has started is not unloaded */
+    dlclose(still);
 }
 
 static void memory_is_taken_and_copied(void **state)
