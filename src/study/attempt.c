@@ -153,6 +153,7 @@ static int measure(jl_study_state *s, const jl_plan_cell *c, trial *t, jl_error 
     }
     jl_record_fill(b, batch, s->meter_ids, s->metering,
                    s->meters ? jl_meter_set_absent(s->meters) : "", t->energy, t->ticks, r);
+    if (r->sm_clock_mhz > s->loaded_mhz) s->loaded_mhz = r->sm_clock_mhz;
     if (b->outcome != JL_OUTCOME_OK) return rc;
     r->disturbed = disturbance(s, c, b, t->disturbed, sizeof t->disturbed);
     if (!checked) return rc;

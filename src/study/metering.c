@@ -12,6 +12,9 @@ static const int64_t LEAD_NS = 2 * JL_NS_PER_S;
 /* A sensor that ticks faster than this is noisy from tick to tick: no settling by power. */
 static const double SLOW_TICK_S = 0.01;
 
+/* A board sleeps when its clock is below this share of that under load. */
+static const double ASLEEP_REL = 0.6;
+
 struct jl_metering {
     jl_meter_set *set;
     jl_sampler *sampler;
@@ -108,9 +111,23 @@ void jl_metering_idle(jl_metering *m, int64_t from_ns, int64_t to_ns, jl_idle *i
 
 void jl_metering_set_sleeping(jl_metering *m, const jl_idle *idle)
 {
-    free(m->sleeping);
+    jl_idle *before = m->sleeping;
     m->sleeping = idle ? calloc(m->count + 1, sizeof *idle) : NULL;
-    if (m->sleeping) memcpy(m->sleeping, idle, m->count * sizeof *idle);
+    for (size_t i = 0; m->sleeping && i < m->count; i++)
+        m->sleeping[i] = idle[i].valid || !before ? idle[i] : before[i];
+    free(before);
+}
+
+bool jl_metering_asleep(jl_metering *m, const char *uuid, double loaded_mhz)
+{
+    int domain = jl_metering_gpu(m, uuid);
+    if (domain < 0) return true;
+    int64_t now_ns = jl_now_ns(), since_ns = now_ns - JL_NS_PER_S / 2;
+    size_t n;
+    JL_OWNED jl_tick *ticks = ticks_of(m, domain, since_ns, &n);
+    jl_idle now;
+    jl_idle_estimate(jl_meter_set_domain(m->set, (size_t)domain), ticks, n, since_ns, now_ns, &now);
+    return !(now.sm_clock_mhz > ASLEEP_REL * loaded_mhz);
 }
 
 static void estimate_domain(jl_metering *m, size_t domain, const jl_calls *calls,

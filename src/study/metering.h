@@ -47,7 +47,11 @@ bool jl_metering_settled(jl_metering *m, const char *uuid, int64_t since_ns);
 
 /* Mean powers of the span, one for each domain of the set (idle[i].valid says whether). */
 void jl_metering_idle(jl_metering *m, int64_t from_ns, int64_t to_ns, jl_idle *idle);
-/* What net figures subtract from now on: one for each domain, or NULL. Copied. */
+/* Whether the board's clock has come down from what it was under load; true where it is not told.
+ */
+bool jl_metering_asleep(jl_metering *m, const char *uuid, double loaded_mhz);
+/* What net figures subtract from now on: one for each domain, or NULL. Copied; where one is not
+ * valid, the one before stays. */
 void jl_metering_set_sleeping(jl_metering *m, const jl_idle *idle);
 
 /* Joules per item of the calls, for the board and for the host. `waking`: one a domain, or

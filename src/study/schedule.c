@@ -10,6 +10,9 @@
 #include "study/host.h"
 #include "study/state.h"
 
+/* Times --idle that a board is given to lower its clocks. */
+enum { WAIT_FOR_SLEEP = 5 };
+
 static bool stop_asked(const jl_study_state *s)
 {
     return (s->interrupted && *s->interrupted) || (s->deadline_ns && jl_now_ns() >= s->deadline_ns);
@@ -26,6 +29,35 @@ static void forget_waking(jl_study_state *s)
     }
 }
 
+/* A card keeps its clocks up for seconds after its last context is gone. Waits until they are down;
+ * the boards of the study that are not after five times --idle have no sleeping power this round.
+ */
+static void fall_asleep(const jl_study_state *s)
+{
+    int64_t until_ns = jl_now_ns() + WAIT_FOR_SLEEP * s->spec->idle_ns;
+    for (size_t i = 0; s->loaded_mhz > 0 && i < s->plan.configuration_count; i++)
+        while (!jl_metering_asleep(s->metering, s->plan.configurations[i].device.uuid,
+                                   s->loaded_mhz) &&
+               jl_now_ns() < until_ns && !stop_asked(s))
+            jl_clock_real.sleep_until_ns(NULL, jl_now_ns() + JL_NS_PER_S / 4);
+}
+
+/* What a board took whose clocks stayed up is not its sleeping power. */
+static void reject_awake(const jl_study_state *s, jl_idle *idle)
+{
+    for (size_t i = 0; s->loaded_mhz > 0 && i < s->plan.configuration_count; i++) {
+        const char *uuid = s->plan.configurations[i].device.uuid;
+        int domain = jl_metering_gpu(s->metering, uuid);
+        if (domain < 0 || !idle[domain].valid ||
+            jl_metering_asleep(s->metering, uuid, s->loaded_mhz))
+            continue;
+        idle[domain].valid = false;
+        snprintf(idle[domain].reason, sizeof idle[domain].reason,
+                 "its clock was still at %.0f MHz, %.3g s after the last context was closed",
+                 idle[domain].sm_clock_mhz, (double)(WAIT_FOR_SLEEP * s->spec->idle_ns) * 1e-9);
+    }
+}
+
 /* Power of the machine while nothing of ours runs. */
 static int rest_asleep(jl_study_state *s, jl_error *err)
 {
@@ -33,9 +65,11 @@ static int rest_asleep(jl_study_state *s, jl_error *err)
     size_t n = jl_meter_set_count(s->meters);
     JL_OWNED jl_idle *idle = calloc(n + 1, sizeof *idle);
     if (!idle) return jl_fail(err, JL_ERR_MEMORY, "no memory for idle powers");
-    int64_t from_ns = jl_now_ns() + JL_NS_PER_S / 2; /* clocks come down first */
+    fall_asleep(s);
+    int64_t from_ns = jl_now_ns() + JL_NS_PER_S / 2; /* the sensor forgets what was before */
     jl_clock_real.sleep_until_ns(NULL, from_ns + s->spec->idle_ns);
     jl_metering_idle(s->metering, from_ns, jl_now_ns(), idle);
+    reject_awake(s, idle);
     jl_metering_set_sleeping(s->metering, idle);
     int rc = 0;
     for (size_t i = 0; i < n && !rc; i++) {

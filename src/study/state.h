@@ -30,6 +30,7 @@ typedef struct jl_study_state {
     const char *watched_uuid; /* of the run under way */
     jl_idle **waking;         /* one a configuration: this round's, shared along a device */
     int64_t deadline_ns, round_began_ns, longest_round_ns;
+    double loaded_mhz; /* highest clock of a run so far; 0: none */
     size_t runs_planned, runs_done;
 } jl_study_state;
 

@@ -2,6 +2,7 @@
  * virtual time (test_window.c) and printed by tests/bench/energy_realtime. */
 #include "jouleline/meter.h"
 #include "jouleline/window.h"
+#include "study/metering.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -199,6 +200,23 @@ static void without_a_counter_power_is_used_or_nothing(void **state)
     assert_true(fabs(w.gross.j / 1.2 - 1) < 0.05);
 }
 
+static void a_board_sleeps_when_its_clock_is_down(void **state)
+{
+    (void)state;
+    static const char uuid[] = "GPU-0000fa4e-0000-0000-0000-000000000000";
+    jl_meter_set *set;
+    jl_metering *m;
+    jl_error err = {0};
+    if (open_fake(&set, &err)) fail_msg("%s", err.msg);
+    assert_int_equal(jl_metering_start(set, &jl_clock_real, &m, &err), 0);
+    usleep(700000);
+    assert_false(jl_metering_asleep(m, uuid, 1980)); /* the fake's clock is always 1980 MHz */
+    assert_true(jl_metering_asleep(m, uuid, 4000));
+    assert_true(jl_metering_asleep(m, "GPU-another", 1980));
+    jl_metering_stop(m);
+    jl_meter_set_close(set);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -209,6 +227,7 @@ int main(void)
         cmocka_unit_test_setup(a_sensor_that_fails_in_the_middle_leaves_a_reason, clean),
         cmocka_unit_test_setup(a_stuck_counter_gives_no_figure, clean),
         cmocka_unit_test_setup(without_a_counter_power_is_used_or_nothing, clean),
+        cmocka_unit_test_setup(a_board_sleeps_when_its_clock_is_down, clean),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
