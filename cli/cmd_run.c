@@ -159,12 +159,12 @@ static const jl_option options[] = {
     {.name = "probes",
      .kind = JL_OPT_CHOICE,
      .argument = "WHEN",
-     .choices = "off|on|auto",
+     .choices = "off|on|auto|once",
      .fallback = "auto",
      FIELD(probes),
      .help = "measure, in the first three rounds, what the runtime reaches in arithmetic, memory "
              "and dispatch: the report then says what binds each model; auto: with four models "
-             "or more"},
+             "or more; once: in the first round only"},
     {.name = "meter",
      .kind = JL_OPT_TEXTS,
      .argument = "NAME[:ARGS]",

@@ -23,6 +23,7 @@ typedef enum jl_probes {
     JL_PROBES_NO,
     JL_PROBES_YES,
     JL_PROBES_AUTO, /* with four models or more, which the energy model needs */
+    JL_PROBES_ONCE, /* in the first round only */
 } jl_probes;
 
 /* What is asked for. Pointers are borrowed for the length of a call. */

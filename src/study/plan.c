@@ -182,7 +182,9 @@ static const char *spec_json(const jl_plan *p)
         "min_time_s", (double)s->min_time_ns * 1e-9, "max_time_s", (double)s->max_time_ns * 1e-9,
         "warmup_s", (double)s->warmup_ns * 1e-9, "soak_s", (double)s->soak_ns * 1e-9, "idle_s",
         (double)s->idle_ns * 1e-9, "trust", s->trust);
-    if (p->probe_count) json_object_set_new(j, "probes", json_true());
+    if (p->probe_count)
+        json_object_set_new(j, "probes",
+                            s->probes == JL_PROBES_ONCE ? json_string("once") : json_true());
     char *text = j ? json_dumps(j, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
     const char *kept = text ? jl_arena_strndup(p->arena, text, strlen(text)) : NULL;
     free(text);

@@ -79,6 +79,8 @@ int jl_plan_new(const jl_study_spec *spec, jl_arena *arena, jl_plan *plan, jl_er
 /* Appends the probes that fit each configuration and their cells, when the study wants them. */
 int jl_plan_add_probes(jl_plan *plan, jl_error *err);
 /* How many runs the probes add to `rounds` rounds from number `first` (counted from 1) on. */
+/* How many of the first rounds have probes. */
+size_t jl_plan_probe_rounds(const jl_plan *plan);
 size_t jl_plan_probe_runs(const jl_plan *plan, size_t first, size_t rounds);
 
 /* Exports, converts and describes the models in helper children, makes the inputs (files in

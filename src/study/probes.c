@@ -33,7 +33,7 @@ _Static_assert((int)PROBES <= (int)JL_PLAN_PROBES, "the plan has room for every 
 
 static bool wanted(const jl_plan *p)
 {
-    return p->spec->probes == JL_PROBES_YES ||
+    return p->spec->probes == JL_PROBES_YES || p->spec->probes == JL_PROBES_ONCE ||
            (p->spec->probes == JL_PROBES_AUTO && p->model_count >= AUTO_MODELS);
 }
 
@@ -79,8 +79,13 @@ int jl_plan_add_probes(jl_plan *p, jl_error *err)
     return 0;
 }
 
+size_t jl_plan_probe_rounds(const jl_plan *p)
+{
+    return p->spec->probes == JL_PROBES_ONCE ? 1 : JL_PLAN_PROBE_ROUNDS;
+}
+
 size_t jl_plan_probe_runs(const jl_plan *p, size_t first, size_t rounds)
 {
-    size_t left = first <= JL_PLAN_PROBE_ROUNDS ? JL_PLAN_PROBE_ROUNDS + 1 - first : 0;
+    size_t with = jl_plan_probe_rounds(p), left = first <= with ? with + 1 - first : 0;
     return p->probe_cell_count * (rounds < left ? rounds : left);
 }

@@ -99,6 +99,7 @@ static int run_round(jl_study_state *s, uint64_t seed, bool with_probes, bool *c
     jl_rng_shuffle(&rng, order, n, sizeof *order);
     s->round_began_ns = jl_now_ns();
     int rc = rest_asleep(s, err);
+    size_t ran = 0;
     *complete = true;
     for (size_t i = 0; i < n && !rc; i++) {
         jl_plan_cell *c = &s->plan.cells[order[i]];
@@ -111,6 +112,7 @@ static int run_round(jl_study_state *s, uint64_t seed, bool with_probes, bool *c
             break;
         }
         rc = jl_study_run_cell(s, c, (int64_t)i, err);
+        ran++;
     }
     if (rc == JL_ERR_INTERRUPTED) {
         *complete = false;
@@ -118,8 +120,9 @@ static int run_round(jl_study_state *s, uint64_t seed, bool with_probes, bool *c
     }
     if (!rc) rc = jl_store_round_end(s->store, s->round, *complete, err);
     forget_waking(s);
-    int64_t took_ns = jl_now_ns() - s->round_began_ns;
-    if (*complete && took_ns > s->longest_round_ns) s->longest_round_ns = took_ns;
+    /* A round that was resumed ran some of its cells only. */
+    int64_t cell_ns = ran ? (jl_now_ns() - s->round_began_ns) / (int64_t)ran : 0;
+    if (*complete && cell_ns > s->longest_cell_ns) s->longest_cell_ns = cell_ns;
     return rc;
 }
 
@@ -159,13 +162,15 @@ static int look_at_rounds(jl_study_state *s, size_t *complete, jl_round_record *
     return rc;
 }
 
-static bool time_for_a_round(const jl_study_state *s)
+static bool time_for_a_round(const jl_study_state *s, int64_t number)
 {
     if (!s->deadline_ns) return true;
-    int64_t expected_ns = s->longest_round_ns;
-    if (!expected_ns) /* a first guess: start, load, warm-up and check take about a second */
-        expected_ns = (int64_t)s->plan.cell_count * (s->spec->min_time_ns + JL_NS_PER_S);
-    return jl_now_ns() + expected_ns <= s->deadline_ns;
+    size_t cells = s->plan.cell_count - s->plan.probe_cell_count +
+                   jl_plan_probe_runs(&s->plan, (size_t)number, 1);
+    int64_t cell_ns = s->longest_cell_ns;
+    if (!cell_ns) /* a first guess: start, load, warm-up and check take about a second */
+        cell_ns = s->spec->min_time_ns + JL_NS_PER_S;
+    return jl_now_ns() + (int64_t)cells * cell_ns <= s->deadline_ns;
 }
 
 static int run_rounds(jl_study_state *s, jl_error *err)
@@ -178,7 +183,7 @@ static int run_rounds(jl_study_state *s, jl_error *err)
     int64_t number = open.id ? open.number : next;
     s->runs_planned = lacking * (s->plan.cell_count - s->plan.probe_cell_count) +
                       jl_plan_probe_runs(&s->plan, (size_t)number, lacking);
-    while (!rc && complete < target && !stop_asked(s) && (open.id || time_for_a_round(s))) {
+    while (!rc && complete < target && !stop_asked(s) && (open.id || time_for_a_round(s, next))) {
         uint64_t seed = open.id ? open.seed : jl_mix64(s->spec->seed ^ (uint64_t)next << 32);
         JL_OWNED char *conditions = jl_host_conditions(NULL);
         s->round = open.id;
@@ -188,7 +193,8 @@ static int run_rounds(jl_study_state *s, jl_error *err)
                                       err);
         open.id = 0;
         bool whole = false;
-        if (!rc) rc = run_round(s, seed, number <= JL_PLAN_PROBE_ROUNDS, &whole, err);
+        if (!rc)
+            rc = run_round(s, seed, (size_t)number <= jl_plan_probe_rounds(&s->plan), &whole, err);
         complete += whole;
     }
     s->result->rounds = complete;

@@ -29,7 +29,7 @@ typedef struct jl_study_state {
     jl_id host, boot, id, round;
     const char *watched_uuid; /* of the run under way */
     jl_idle **waking;         /* one a configuration: this round's, shared along a device */
-    int64_t deadline_ns, round_began_ns, longest_round_ns;
+    int64_t deadline_ns, round_began_ns, longest_cell_ns;
     double loaded_mhz; /* highest clock of a run so far; 0: none */
     size_t runs_planned, runs_done;
 } jl_study_state;

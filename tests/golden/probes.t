@@ -11,7 +11,7 @@ $ jouleline run -m mobilenet_v2,resnet18,resnet50,vgg16 -c fake-gpu/fp32 -b 1,32
 4 models x 1 configurations x 2 batches: 8 cells, 80 runs in 10 rounds
 timed loops and warm-ups: 1 min 20 s to 17 min 20 s; start, load and check of every run come on top
 $ jouleline run -m resnet18 -c fake-gpu/fp32 --probes sometimes
-! jouleline run: --probes: 'sometimes' is not one of off|on|auto
+! jouleline run: --probes: 'sometimes' is not one of off|on|auto|once
 ! Try 'jouleline run --help'.
 ? 2
 $ jouleline run -m probe_chain_1x16x256 -c fake-gpu/fp32
