@@ -1,3 +1,4 @@
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -122,6 +123,9 @@ static int quantize(void *arg, jl_buf *out, jl_error *err)
 {
     const work *w = arg;
     const settings *s = w->s;
+    /* Large blocks go back to the system when they are freed, instead of raising the size from
+     * which they do: the runtime frees copies of all weights while it loads them. */
+    mallopt(M_MMAP_THRESHOLD, 1 << 18);
     jl_sample_source source = {.images = s->images,
                                .preprocess = s->preprocess,
                                .npy = s->npy,

@@ -166,6 +166,14 @@ int jl_npy_open(const char *path, jl_npy *npy, jl_error *err)
     return rc;
 }
 
+void jl_npy_release(const jl_npy *npy, const void *bytes, size_t n)
+{
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), from = (uintptr_t)bytes / page * page,
+              to = ((uintptr_t)bytes + n) / page * page, start = (uintptr_t)npy->mapping;
+    if (npy->copy || from < start || to > start + npy->mapping_bytes || from >= to) return;
+    madvise((char *)npy->mapping + (from - start), to - from, MADV_DONTNEED);
+}
+
 void jl_npy_close(jl_npy *npy)
 {
     if (npy->mapping) munmap(npy->mapping, npy->mapping_bytes);

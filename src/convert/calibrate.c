@@ -275,6 +275,7 @@ int jl_calibrate(jl_edit *e, jl_observed *values, size_t count, const char *scra
         names[i] = values[i].name;
     int rc = allocate(&c, err);
     if (!rc) rc = jl_observe(e, names, NULL, count, scratch, err);
+    onnx_release_pages(e->file);
     if (!rc) rc = run_samples(&c, scratch, samples, err);
     unlink(scratch);
     for (size_t i = 0; !rc && i < count; i++) {

@@ -196,7 +196,9 @@ static int get(void *ctx, size_t i, jl_tensor *tensors, jl_error *err)
     size_t item = t.size_bytes / (size_t)t.dims[0];
     t.dims[0] = (int64_t)s->source.batch;
     t.size_bytes = item * s->source.batch;
-    t.data = (char *)t.data + at * item;
+    char *data = (char *)t.data + at * item;
+    if (i > 0) jl_npy_release(&s->npy, data - t.size_bytes, t.size_bytes);
+    t.data = data;
     t.name = s->specs[0].name;
     tensors[0] = t;
     return 0;

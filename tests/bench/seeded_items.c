@@ -40,7 +40,8 @@ int main(int argc, char **argv)
     jl_error err = {0};
     jl_model *model = NULL;
     jl_sample_set *set = NULL;
-    jl_sample_source source = {.seed = strtoull(argv[2], NULL, 10),
+    jl_sample_source source = {.batch = 1,
+                               .seed = strtoull(argv[2], NULL, 10),
                                .skip = strtoull(argv[3], NULL, 10),
                                .count = strtoull(argv[4], NULL, 10)};
     int rc = jl_model_open(argv[1], &model, &err);

@@ -238,6 +238,9 @@ typedef struct onnx_file {
  * named), JL_ERR_LIMIT (nesting beyond 64). On failure *file is NULL. */
 int onnx_open(const char *path, onnx_file **file, jl_error *err);
 void onnx_close(onnx_file *file);
+/* Gives the memory of pages that were read back to the system: they are read from the file again
+ * when somebody looks. */
+void onnx_release_pages(const onnx_file *file);
 /* The same from bytes that the caller keeps alive; folder may be NULL (no external data). */
 int onnx_decode(const void *bytes, size_t n, jl_arena *arena, onnx_model **model, jl_error *err);
 

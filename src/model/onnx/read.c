@@ -103,6 +103,13 @@ void onnx_close(onnx_file *file)
     jl_arena_free(file->arena);
 }
 
+void onnx_release_pages(const onnx_file *file)
+{
+    for (struct onnx_external *e = file->external; e; e = e->next)
+        if (e->mapping) madvise(e->mapping, e->size, MADV_DONTNEED);
+    if (file->mapping) madvise(file->mapping, file->mapping_bytes, MADV_DONTNEED);
+}
+
 /* Where an open file really lies, and whether that is below `folder`, links resolved. */
 static bool lies_below(int fd, const char *folder)
 {
