@@ -23,7 +23,7 @@ typedef struct jl_roofs {
 } jl_roofs;
 
 /* Each ceiling is the highest rate that any probe reached. work and time_s (of one call, NaN
- * missing) hold n probes: a large matrix product, a streaming addition, a chain of tiny nodes. */
+ * missing) hold n probes: large matrix products, a pass over memory, a chain of tiny nodes. */
 jl_roofs jl_roofs_of_probes(const jl_work *work, const double *time_s, size_t n);
 
 typedef struct jl_roof_place {

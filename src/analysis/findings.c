@@ -43,6 +43,20 @@ void jl_note(jl_notebook *b, jl_finding finding, jl_buf *text, jl_buf *caution, 
     if (!b->rc) b->out->items[b->out->count++] = finding;
 }
 
+bool jl_middle_batch(const jl_study_table *t, const jl_study_cell *c)
+{
+    bool smaller = false, larger = false;
+    for (size_t i = 0; i < t->cell_count && !(smaller && larger); i++) {
+        const jl_study_cell *o = &t->cells[i];
+        if (o->device != c->device || o->configuration != c->configuration ||
+            o->in_flight != c->in_flight || o->outcome != JL_OUTCOME_OK || jl_cell_is_probe(t, i))
+            continue;
+        smaller |= o->batch < c->batch;
+        larger |= o->batch > c->batch;
+    }
+    return smaller && larger;
+}
+
 void jl_put_device(jl_buf *b, const jl_study_device *d)
 {
     jl_buf_puts(b, d->name);

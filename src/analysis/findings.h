@@ -28,6 +28,10 @@ static inline uint64_t jl_subject(uint32_t a, uint32_t b, uint32_t c)
     return (uint64_t)a << 42 | (uint64_t)b << 21 | c;
 }
 
+/* Whether other cells of this device, configuration and in-flight have a smaller, and others a
+ * larger batch: sentences are about the smallest and the largest, tables about all. */
+bool jl_middle_batch(const jl_study_table *t, const jl_study_cell *c);
+
 /* "GeForce GTX 1650", with " (simulated)" when it is. */
 void jl_put_device(jl_buf *b, const jl_study_device *d);
 /* "'text'" for SQL. */

@@ -203,7 +203,7 @@ static void note_paradoxes(jl_notebook *b, const jl_energy_fit *fits)
                 break;
             end++;
         }
-        note_pairs(b, &all.items[i], end - i);
+        if (!jl_middle_batch(b->t, x)) note_pairs(b, &all.items[i], end - i);
         i = end;
     }
 }

@@ -383,7 +383,7 @@ void jl_note_roofs(jl_notebook *b)
             s[r] = bound_by(b, order + i, end - i, (jl_roof)r);
             bound += s[r].n;
         }
-        if (bound) note_roof(b, order + i, end - i, s);
+        if (bound && !jl_middle_batch(t, &t->cells[order[i]])) note_roof(b, order + i, end - i, s);
         i = end;
     }
 }

@@ -79,6 +79,10 @@ static void same_cells(const jl_study_table *a, const jl_study_table *b)
         same_number(x->flop, y->flop);
         same_number(x->bytes, y->bytes);
         same_number(x->dispatches, y->dispatches);
+        if (x->power_w > 0)
+            same_number(x->power_w, y->power_w);
+        else
+            assert_true(isnan(y->power_w));
         if (x->message) assert_string_equal(x->message, y->message);
         for (int m = 0; m < JL_METRIC_COUNT; m++)
             for (size_t r = 0; r < a->rounds; r++)
@@ -113,6 +117,8 @@ static void probes_idles_and_rounds_come_back(void **state)
         pairs[i] = i % 3 != 0;
     for (size_t i = 0; i < SIM_CELLS * SIM_ROUNDS; i++)
         tail[i] = 2 * s.latency[i];
+    for (size_t i = 0; i < s.t.cell_count; i++)
+        s.cells[i].power_w = 100 + (double)i;
     s.t.pairs = pairs;
     s.t.values[JL_LATENCY_TAIL] = tail;
     jl_study_data *d = loaded(&s.t, 99);
