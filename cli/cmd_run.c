@@ -17,7 +17,7 @@ typedef struct settings {
         settle_ns;
     int io, start, probes;
     bool trust, no_check, resume, quiet, watch, dry_run;
-    const char *name, *db, *python;
+    const char *name, *db, *python, *converter_python;
 } settings;
 
 #define FIELD(f) .offset = offsetof(settings, f)
@@ -203,6 +203,12 @@ static const jl_option options[] = {
      .command_line = true,
      FIELD(python),
      .help = "interpreter for pytorch"},
+    {.name = "converter-python",
+     .kind = JL_OPT_TEXT,
+     .argument = "FILE",
+     .command_line = true,
+     FIELD(converter_python),
+     .help = "interpreter with the converters of +convert=occ and +convert=ort-transformers"},
     {.name = "resume",
      .kind = JL_OPT_FLAG,
      .command_line = true,
@@ -271,6 +277,7 @@ static void fill_spec(const settings *s, jl_study_spec *spec)
         .stop_after_ns = s->stop_after_ns,
         .seed = (uint64_t)s->seed,
         .python = s->python,
+        .converter_python = s->converter_python,
     };
 }
 

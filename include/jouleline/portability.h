@@ -11,7 +11,12 @@ typedef struct jl_portability_row {
     uint32_t cells, of;               /* so many of its cells came to this outcome */
     uint32_t least_batch, most_batch; /* among them */
     const char *message;              /* of the first of them, or NULL */
+    /* The first other configuration of the same RUNTIME-PROVIDER/PRECISION, such as one with
+     * another converter, on which every cell of the model ran on the device; JL_NO_CONFIGURATION
+     * when there is none. */
+    uint32_t runs_as;
 } jl_portability_row;
+#define JL_NO_CONFIGURATION UINT32_MAX
 
 typedef struct jl_portability {
     jl_portability_row *rows; /* by configuration, outcome, model, device */

@@ -47,10 +47,11 @@ typedef struct jl_study_spec {
     jl_start_method start;
     jl_probes probes;
     int64_t min_time_ns, max_time_ns, warmup_ns, soak_ns, timeout_ns, idle_ns;
-    int64_t stop_after_ns; /* 0: no limit; no round is started that cannot end in time */
-    int64_t settle_ns;     /* pause between runs */
-    uint64_t seed;         /* 0: draw one */
-    const char *python;    /* interpreter for pytorch, or NULL */
+    int64_t stop_after_ns;        /* 0: no limit; no round is started that cannot end in time */
+    int64_t settle_ns;            /* pause between runs */
+    uint64_t seed;                /* 0: draw one */
+    const char *python;           /* interpreter for pytorch, or NULL */
+    const char *converter_python; /* interpreter for +convert=occ and ort-transformers, or NULL */
 } jl_study_spec;
 
 /* What happens meanwhile; every function may be NULL. */

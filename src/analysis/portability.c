@@ -29,6 +29,35 @@ static jl_portability_row *row_of(jl_portability *p, const jl_study_cell *c)
     return NULL;
 }
 
+static bool same_head(const char *a, const char *b)
+{
+    size_t n = strcspn(a, "+");
+    return n == strcspn(b, "+") && !strncmp(a, b, n);
+}
+
+/* Whether the configuration ran every cell that it has of the row's model and device. */
+static bool all_ran(const jl_study_table *t, const jl_portability_row *r, uint32_t configuration)
+{
+    uint32_t cells = 0;
+    for (size_t i = 0; i < t->cell_count; i++) {
+        const jl_study_cell *c = &t->cells[i];
+        if (c->model != r->model || c->device != r->device || c->configuration != configuration)
+            continue;
+        if (c->outcome != JL_OUTCOME_OK) return false;
+        cells++;
+    }
+    return cells >= r->of;
+}
+
+static uint32_t cure(const jl_study_table *t, const jl_portability_row *r)
+{
+    const char *name = t->configurations[r->configuration].name;
+    for (uint32_t k = 0; k < t->configuration_count; k++)
+        if (k != r->configuration && same_head(name, t->configurations[k].name) && all_ran(t, r, k))
+            return k;
+    return JL_NO_CONFIGURATION;
+}
+
 int jl_find_failures(const jl_study_table *t, jl_portability *out, jl_error *err)
 {
     *out = (jl_portability){malloc((t->cell_count + 1) * sizeof *out->rows), 0};
@@ -39,8 +68,13 @@ int jl_find_failures(const jl_study_table *t, jl_portability *out, jl_error *err
         jl_portability_row *r = row_of(out, c);
         if (!r) {
             r = &out->rows[out->count++];
-            *r = (jl_portability_row){c->model, c->configuration, c->device, c->outcome, 0,
-                                      0,        c->batch,         c->batch,  c->message};
+            *r = (jl_portability_row){.model = c->model,
+                                      .configuration = c->configuration,
+                                      .device = c->device,
+                                      .outcome = c->outcome,
+                                      .least_batch = c->batch,
+                                      .most_batch = c->batch,
+                                      .message = c->message};
         }
         r->cells++;
         r->least_batch = c->batch < r->least_batch ? c->batch : r->least_batch;
@@ -51,6 +85,7 @@ int jl_find_failures(const jl_study_table *t, jl_portability *out, jl_error *err
         for (size_t k = 0; k < t->cell_count; k++)
             r->of += t->cells[k].model == r->model && t->cells[k].device == r->device &&
                      t->cells[k].configuration == r->configuration;
+        r->runs_as = cure(t, r);
     }
     qsort(out->rows, out->count, sizeof *out->rows, by_rows);
     return 0;

@@ -101,6 +101,19 @@ int jl_path_library(jl_path *path, const char *variable, const char *folder, con
     return 0;
 }
 
+int jl_path_converter_python(jl_path *path, jl_error *err)
+{
+    const char *chosen = getenv("JOULELINE_CONVERTER_PYTHON");
+    if (chosen && *chosen)
+        return put(path, "%s", chosen)
+                   ? 0
+                   : jl_fail(err, JL_ERR_LIMIT,
+                             "the path in JOULELINE_CONVERTER_PYTHON is too long");
+    int rc = search_upwards(path, (const char *const[]){"build/venv/bin"}, 1, "python", err);
+    if (rc == JL_ERR_MISSING && put(path, "python3")) rc = 0;
+    return rc;
+}
+
 int jl_make_dirs(const char *path, jl_error *err)
 {
     jl_path p;

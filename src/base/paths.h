@@ -29,6 +29,11 @@ int jl_path_share(jl_path *path, const char *name, jl_error *err);
 int jl_path_library(jl_path *path, const char *variable, const char *folder, const char *file,
                     jl_error *err);
 
+/* The Python that runs converters of others: $JOULELINE_CONVERTER_PYTHON, else
+ * build/venv/bin/python in the executable's folder or one of the four above it (./dev makes it),
+ * else python3, looked up in PATH when it is started. */
+int jl_path_converter_python(jl_path *path, jl_error *err);
+
 /* $XDG_CACHE_HOME/jouleline, else ~/.cache/jouleline, made if need be (mode 0700). */
 int jl_path_cache_dir(jl_path *path, jl_error *err);
 

@@ -130,7 +130,7 @@ static const jl_sheet_column portability_columns[] = {
     {"configuration", NULL, false}, {"model", "model", false},       {"device", NULL, false},
     {"outcome", NULL, false},       {"cells", NULL, false},          {"of", NULL, false},
     {NULL, "cells", true},          {"smallest_batch", NULL, false}, {"largest_batch", NULL, false},
-    {NULL, "batches", true},        {"message", NULL, false},
+    {NULL, "batches", true},        {"runs_as", "runs as", false},   {"message", NULL, false},
 };
 enum { PORTABILITY_COLUMNS = sizeof portability_columns / sizeof *portability_columns };
 
@@ -173,6 +173,7 @@ static void put_failure(jl_sheet *s, jl_report *r, const jl_study_table *t,
     jl_sheet_count(s, x->least_batch);
     jl_sheet_count(s, x->most_batch);
     jl_sheet_text(s, jl_arena_printf(a, one ? "%u" : "%u to %u", x->least_batch, x->most_batch));
+    jl_sheet_text(s, x->runs_as == JL_NO_CONFIGURATION ? NULL : t->configurations[x->runs_as].name);
     jl_sheet_text(s, x->message);
 }
 

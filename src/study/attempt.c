@@ -27,13 +27,14 @@ static void job_of(jl_study_state *s, const jl_plan_cell *c, const char *output,
     const jl_plan_batch *b = &m->batches[c->batch];
     const jl_plan_configuration *conf = &s->plan.configurations[c->configuration];
     const jl_plan_cost *cost = &b->cost[conf->parsed.precision];
-    const char *reason;
+    jl_plan_file file = jl_plan_file_of(&s->plan, c->model, c->configuration);
     *j = (jl_bench_job){
         .launch = &conf->launch,
         .nursery = conf->nursery,
         .configuration = conf->text,
         .model_name = m->name,
-        .model_path = jl_plan_model_path(m, &conf->parsed, &reason),
+        .model_path = file.path,
+        .converter = file.converter,
         .weights_path = !strcmp(conf->parsed.runtime, "pytorch") ? m->weights : NULL,
         .inputs_path = b->inputs_path,
         .output_path = output,
@@ -62,7 +63,7 @@ static bool known_outcome(const jl_study_state *s, const jl_plan_cell *c, jl_run
     const jl_plan_model *m = &s->plan.models[c->model];
     const jl_plan_batch *b = &m->batches[c->batch];
     const jl_plan_configuration *conf = &s->plan.configurations[c->configuration];
-    const char *reason = NULL;
+    jl_plan_file file = jl_plan_file_of(&s->plan, c->model, c->configuration);
     r->stage = "prepare";
     r->outcome = JL_OUTCOME_INVALID;
     r->message = m->reason ? m->reason : b->reason;
@@ -70,10 +71,13 @@ static bool known_outcome(const jl_study_state *s, const jl_plan_cell *c, jl_run
     r->outcome = JL_OUTCOME_MISSING;
     r->message = conf->absent ? conf->reason : NULL;
     if (r->message) return true;
-    jl_plan_model_path(m, &conf->parsed, &reason);
-    r->outcome = JL_OUTCOME_UNSUPPORTED;
-    r->message = reason;
-    if (r->message) return true;
+    if (file.reason) {
+        r->stage = file.stage;
+        r->outcome = file.outcome;
+        r->message = file.reason;
+        if (file.signal) r->signal = file.signal;
+        return true;
+    }
     if (c->failures >= MOST_FAILURES) {
         r->outcome = c->last_outcome;
         r->message = jl_arena_printf(s->arena, "not tried again after %d failures: %s", c->failures,

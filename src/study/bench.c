@@ -207,6 +207,7 @@ static int load(bench *b, jl_error *err)
     if (j->driver && !*j->driver)
         json_object_set_new(facts, "driver_missing",
                             json_string("neither the kernel module nor a meter tells it"));
+    if (j->converter) json_object_set_new(facts, "converter", json_string(j->converter));
     json_object_set_new(facts, "start", json_string(b->r->start_method));
     b->r->facts = json_is_object(facts) ? json_dumps(facts, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
     b->r->simulated = !strcmp(jl_json_text(facts, "simulated", "0"), "1");

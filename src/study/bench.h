@@ -27,7 +27,8 @@ typedef struct jl_bench_job {
     const char *configuration, *model_name, *model_path, *weights_path, *inputs_path;
     const char *output_path; /* where the last outputs go, or NULL */
     const char *scratch, *io;
-    const char *driver; /* of the device, a fact of the run; "": not known; NULL: it has none */
+    const char *driver;    /* of the device, a fact of the run; "": not known; NULL: it has none */
+    const char *converter; /* that made model_path, a fact of the run; NULL: this program's own */
     bool zoo, trust;
     int64_t batch, in_flight;
     double flop, moved_bytes, nodes; /* NAN when not known */

@@ -9,6 +9,7 @@
 
 #include "base/str.h"
 #include "jouleline/zoo.h"
+#include "study/converter.h"
 
 static bool begins(const char *word, const char *prefix)
 {
@@ -117,6 +118,12 @@ static int add_configuration(jl_plan *p, const char *word, jl_error *err)
     *c = (jl_plan_configuration){0};
     int rc = jl_configuration_parse(word, &c->parsed, err);
     if (!rc) rc = jl_runtime_of(&c->parsed, &c->runtime, err);
+    if (!rc) rc = jl_converter_parse(c, err);
+    if (!rc && c->converter.kind == JL_CONVERTER_FILE && p->model_count > 1)
+        rc = jl_fail(err, JL_ERR_USAGE,
+                     "%s: one file cannot stand for %zu models; give such a configuration a study "
+                     "of one model",
+                     word, p->model_count);
     if (rc) return rc;
     char *text = jl_arena_alloc(p->arena, TEXT);
     if (!text) return jl_fail(err, JL_ERR_MEMORY, "no memory for the configurations");
@@ -230,36 +237,33 @@ static bool is(const jl_configuration *c, const char *runtime)
     return !strcmp(c->runtime, runtime);
 }
 
-const char *jl_plan_model_path(const jl_plan_model *m, const jl_configuration *c,
-                               const char **reason)
+static jl_plan_file made(const char *path, const char *reason)
 {
-    *reason = NULL;
-    if (is(c, "fake")) return NULL;
+    return (jl_plan_file){.path = path,
+                          .reason = path ? NULL : reason,
+                          .stage = "prepare",
+                          .outcome = path ? JL_OUTCOME_OK : JL_OUTCOME_UNSUPPORTED};
+}
+
+jl_plan_file jl_plan_file_of(const jl_plan *p, size_t model, size_t configuration)
+{
+    const jl_plan_model *m = &p->models[model];
+    const jl_plan_configuration *conf = &p->configurations[configuration];
+    const jl_configuration *c = &conf->parsed;
+    if (is(c, "fake")) return (jl_plan_file){0};
     if (is(c, "pytorch")) {
-        if (!m->zoo && !m->torch)
-            *reason =
-                "pytorch takes a model of the zoo, or a program: NAME=onnx:FILE,torch:FILE.pt2";
-        return m->torch;
+        bool takes = m->zoo || m->torch;
+        return made(m->torch, takes ? NULL
+                                    : "pytorch takes a model of the zoo, or a program: "
+                                      "NAME=onnx:FILE,torch:FILE.pt2");
     }
-    if (!m->onnx) {
-        *reason = "this runtime takes an ONNX file: NAME=onnx:FILE";
-        return NULL;
-    }
-    const char *convert = jl_configuration_option(c, "convert");
-    if (convert && strcmp(convert, "jouleline") != 0) return convert;
-    if (is(c, "ort") && c->precision == JL_PRECISION_FP16) {
-        *reason = m->fp16 ? NULL : m->fp16_reason;
-        return m->fp16;
-    }
-    if (is(c, "ort") && c->precision == JL_PRECISION_BF16) {
-        *reason = m->bf16 ? NULL : m->bf16_reason;
-        return m->bf16;
-    }
-    if (c->precision == JL_PRECISION_INT8) {
-        *reason = m->int8 ? NULL : m->int8_reason;
-        return m->int8;
-    }
-    return m->onnx;
+    if (!m->onnx) return made(NULL, "this runtime takes an ONNX file: NAME=onnx:FILE");
+    if (conf->converter.kind != JL_CONVERTER_OWN && !m->probe)
+        return m->files ? m->files[configuration] : (jl_plan_file){0};
+    if (is(c, "ort") && c->precision == JL_PRECISION_FP16) return made(m->fp16, m->fp16_reason);
+    if (is(c, "ort") && c->precision == JL_PRECISION_BF16) return made(m->bf16, m->bf16_reason);
+    if (c->precision == JL_PRECISION_INT8) return made(m->int8, m->int8_reason);
+    return made(m->onnx, NULL);
 }
 
 /* --- probing --- */

@@ -4,8 +4,11 @@
 
 #include "base/arena.h"
 #include "jouleline/configuration.h"
+#include "jouleline/model.h"
+#include "jouleline/outcome.h"
 #include "jouleline/runtime.h"
 #include "jouleline/study.h"
+#include "runtime/inputs.h"
 #include "study/child.h"
 
 enum { JL_PLAN_PRECISIONS = JL_PRECISION_COUNT };
@@ -25,6 +28,15 @@ typedef struct jl_plan_batch {
     jl_plan_cost cost[JL_PLAN_PRECISIONS];
 } jl_plan_batch;
 
+/* What a configuration makes of a model before any runtime sees it, where it names a converter. */
+typedef struct jl_plan_file {
+    const char *path;      /* NULL: reason */
+    const char *converter; /* package and version, a fact of the run */
+    const char *reason, *stage;
+    jl_outcome outcome;
+    int signal;
+} jl_plan_file;
+
 typedef struct jl_plan_model {
     const char *name, *onnx, *torch; /* onnx: path, NULL for a zoo model until prepared */
     bool zoo;                        /* made by the zoo: a classifier or a probe */
@@ -37,13 +49,29 @@ typedef struct jl_plan_model {
     int64_t bytes, parameters, opset;
     jl_plan_batch *batches; /* as the spec has them */
     size_t batch_count;
+    jl_plan_file *files; /* one a configuration; only of those that name a converter */
     jl_id id;
 } jl_plan_model;
+
+typedef enum jl_converter_kind {
+    JL_CONVERTER_OWN, /* this program's, or none needed */
+    JL_CONVERTER_MIXED,
+    JL_CONVERTER_PYTHON,
+    JL_CONVERTER_FILE,
+} jl_converter_kind;
+
+typedef struct jl_converter { /* see study/converter.h */
+    jl_converter_kind kind;
+    const char *name;
+    char package[48], version[32]; /* of a Python package, once it was probed */
+    char wanted[32];               /* version asked for, or "" */
+} jl_converter;
 
 typedef struct jl_plan_configuration {
     jl_configuration parsed;
     const char *text; /* canonical */
     const jl_runtime *runtime;
+    jl_converter converter;
     jl_launch launch;
     jl_nursery *nursery; /* NULL: by exec */
     char driver[32];     /* of a real GPU, or "" */
@@ -89,9 +117,17 @@ size_t jl_plan_probe_runs(const jl_plan *plan, size_t first, size_t rounds);
 int jl_plan_prepare(jl_plan *plan, const char *scratch, const jl_study_events *events,
                     const volatile sig_atomic_t *interrupted, jl_error *err);
 
-/* The ONNX file (or the program) that a configuration takes, or NULL with *reason. */
-const char *jl_plan_model_path(const jl_plan_model *m, const jl_configuration *c,
-                               const char **reason);
+/* The ONNX file (or the program) that a configuration takes; path NULL without a reason: it needs
+ * none. */
+jl_plan_file jl_plan_file_of(const jl_plan *p, size_t model, size_t configuration);
+
+/* Inputs of a plan's model by the study's words; `model` is its file (NULL: a program for PyTorch).
+ */
+int jl_plan_inputs(const jl_plan *p, const jl_plan_model *of, const jl_model *model, int64_t batch,
+                   uint64_t seed, jl_inputs *inputs, jl_error *err);
+/* Inputs that ranges are seen on: their seeds are not the study's, so that nothing is measured on
+ * them. */
+#define JL_PLAN_SAMPLE_SEED UINT64_C(0x43414C49)
 
 /* Asks every runtime in a helper child what it finds; what is absent keeps its reason. */
 int jl_plan_probe(jl_plan *plan, int fake_device_fd, jl_error *err);

@@ -19,7 +19,7 @@
 #include "jouleline/quantize.h"
 #include "jouleline/zoo.h"
 #include "runtime/inputs.h"
-#include "study/plan.h"
+#include "study/converter.h"
 #include "study/tensors.h"
 #include "study/wire.h"
 
@@ -119,8 +119,8 @@ static int word_specs(const jl_study_spec *spec, jl_arena *arena, jl_input_spec 
     return 0;
 }
 
-static int make_values(const jl_plan *p, const jl_plan_model *of, const jl_model *model,
-                       int64_t batch, uint64_t seed, jl_inputs *inputs, jl_error *err)
+int jl_plan_inputs(const jl_plan *p, const jl_plan_model *of, const jl_model *model, int64_t batch,
+                   uint64_t seed, jl_inputs *inputs, jl_error *err)
 {
     const jl_study_spec *spec = p->spec;
     jl_arena *arena = jl_arena_new();
@@ -174,7 +174,7 @@ static int make_inputs(const prepare_arg *a, const jl_model *model, size_t b, js
                        json_t *notes, jl_inputs *inputs, jl_error *err)
 {
     int64_t batch = a->model->batches[b].batch;
-    int rc = make_values(a->plan, a->model, model, batch, a->plan->spec->seed, inputs, err);
+    int rc = jl_plan_inputs(a->plan, a->model, model, batch, a->plan->spec->seed, inputs, err);
     if (rc) return rc;
     if (!inputs->batched && batch != 1)
         return jl_fail(err, JL_ERR_USAGE,
@@ -191,9 +191,7 @@ static int make_inputs(const prepare_arg *a, const jl_model *model, size_t b, js
 
 /* --- INT8 --- */
 
-/* Calibration inputs: their seeds are not the study's, so that nothing measured was calibrated
- * with. */
-enum { CALIBRATION_CALLS = 32, CALIBRATION_SEED = 0x43414C49 };
+enum { CALIBRATION_CALLS = 32 };
 
 typedef struct sampling {
     const jl_plan *plan;
@@ -207,7 +205,7 @@ static int sample(void *ctx, size_t i, jl_tensor *tensors, jl_error *err)
     sampling *s = ctx;
     jl_inputs_free(&s->inputs);
     s->inputs = (jl_inputs){0};
-    int rc = make_values(s->plan, s->of, s->model, 1, CALIBRATION_SEED + i, &s->inputs, err);
+    int rc = jl_plan_inputs(s->plan, s->of, s->model, 1, JL_PLAN_SAMPLE_SEED + i, &s->inputs, err);
     if (!rc) memcpy(tensors, s->inputs.tensors, s->inputs.count * sizeof *tensors);
     return rc;
 }
@@ -419,7 +417,7 @@ static void find_needs(const jl_plan *p, jl_plan_model *m)
             continue;
         }
         m->needs_onnx = true;
-        if (jl_configuration_option(c, "convert")) continue;
+        if (p->configurations[i].converter.kind != JL_CONVERTER_OWN && !m->probe) continue;
         m->needs_int8 |= c->precision == JL_PRECISION_INT8;
         if (strcmp(c->runtime, "ort") != 0) continue;
         m->needs_fp16 |= c->precision == JL_PRECISION_FP16;
@@ -446,6 +444,7 @@ int jl_plan_prepare(jl_plan *p, const char *scratch, const jl_study_events *even
             take(p, answer, m, events);
         else
             m->reason = jl_arena_printf(p->arena, "%s", failed ? e.msg : "no answer of the helper");
+        rc = jl_converter_run(p, i, cache.s, scratch, events, err);
     }
     return rc;
 }

@@ -270,6 +270,9 @@ int jl_study_run(const jl_study_spec *spec, jl_store *store, const jl_study_even
     int rc = s.arena ? 0 : jl_fail(err, JL_ERR_MEMORY, "no memory for a study");
     if (!rc && spec->python && setenv("JOULELINE_PYTHON", spec->python, 1) != 0)
         rc = jl_fail_errno(err, JL_ERR_MEMORY, "cannot set the interpreter");
+    if (!rc && spec->converter_python &&
+        setenv("JOULELINE_CONVERTER_PYTHON", spec->converter_python, 1) != 0)
+        rc = jl_fail_errno(err, JL_ERR_MEMORY, "cannot set the converters' interpreter");
     if (!rc) rc = make_scratch(&s.scratch, err);
     if (!rc) rc = jl_study_set_up(&s, err);
     if (!rc) rc = run_rounds(&s, err);

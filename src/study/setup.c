@@ -8,6 +8,7 @@
 
 #include "base/fake_device.h"
 #include "jouleline/clock.h"
+#include "study/converter.h"
 #include "study/host.h"
 #include "study/reference.h"
 #include "study/state.h"
@@ -227,6 +228,7 @@ int jl_study_set_up(jl_study_state *s, jl_error *err)
     if (!rc) rc = find_study(s, err);
     if (!rc) rc = make_fake_device(s, err);
     if (!rc) rc = jl_plan_probe(&s->plan, s->fake_fd, err);
+    if (!rc) rc = jl_converter_probe(&s->plan, err);
     if (!rc) rc = jl_plan_prepare(&s->plan, s->scratch.s, s->events, s->interrupted, err);
     s->waking = jl_arena_array(s->arena, s->plan.configuration_count + 1, sizeof *s->waking);
     if (!rc && !s->waking) rc = jl_fail(err, JL_ERR_MEMORY, "no memory for a study");

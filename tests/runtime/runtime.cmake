@@ -17,3 +17,8 @@ add_test(NAME runtime.own_models
     COMMAND ${JL_PYTHON} ${CMAKE_CURRENT_LIST_DIR}/test_own_models.py $<TARGET_FILE:jouleline>
         ${PROJECT_SOURCE_DIR}/build/testdata)
 set_tests_properties(runtime.own_models PROPERTIES LABELS "runtime" TIMEOUT 300)
+
+add_test(NAME runtime.converters
+    COMMAND ${JL_PYTHON} ${CMAKE_CURRENT_LIST_DIR}/test_converters.py $<TARGET_FILE:jouleline>
+        $<TARGET_FILE:plugin_crash_ort>)
+set_tests_properties(runtime.converters PROPERTIES LABELS "runtime" TIMEOUT 300)

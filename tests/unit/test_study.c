@@ -292,14 +292,28 @@ static void test_plan(void **state)
     assert_string_equal(p.models[1].torch, "/dev/zero");
     assert_string_equal(p.models[1].family, "attention");
     assert_string_equal(p.models[0].family, "standard");
-    const char *reason;
-    jl_configuration c;
-    ok(jl_configuration_parse("ort-cpu/fp32", &c, &err), &err);
-    assert_string_equal(jl_plan_model_path(&p.models[1], &c, &reason), "/dev/null");
-    ok(jl_configuration_parse("pytorch-cpu/fp32", &c, &err), &err);
-    assert_string_equal(jl_plan_model_path(&p.models[1], &c, &reason), "/dev/zero");
-    ok(jl_configuration_parse("ort-cpu/fp16+convert=/x.onnx", &c, &err), &err);
-    assert_string_equal(jl_plan_model_path(&p.models[1], &c, &reason), "/x.onnx");
+    assert_string_equal(jl_plan_file_of(&p, 1, 0).path, "/dev/null");
+    assert_null(jl_plan_file_of(&p, 1, 1).path);
+    jl_arena_free(arena);
+}
+
+static void test_plan_of_programs_and_converted_files(void **state)
+{
+    (void)state;
+    jl_error err = {0};
+    jl_arena *arena = jl_arena_new();
+    jl_plan p;
+    const char *models[] = {"mine=onnx:/dev/null", "torch:/dev/zero"};
+    const char *configurations[] = {"pytorch-cpu/fp32", "ort-cpu/fp16+convert=/dev/null",
+                                    "ort-cpu/fp16+convert=jouleline", "ort-cpu/fp16+convert=mixed",
+                                    "ort-cpu/fp16+convert=ort-transformers:1.2"};
+    ok(plan_of(models, 2, configurations, 5, arena, &p, &err), &err);
+    assert_string_equal(jl_plan_file_of(&p, 0, 0).path, "/dev/zero");
+    assert_int_equal(p.configurations[1].converter.kind, JL_CONVERTER_FILE);
+    assert_string_equal(p.configurations[2].text, "ort-cpu/fp16");
+    assert_int_equal(p.configurations[3].converter.kind, JL_CONVERTER_MIXED);
+    assert_string_equal(p.configurations[4].converter.name, "ort-transformers");
+    assert_string_equal(p.configurations[4].converter.wanted, "1.2");
     jl_arena_free(arena);
 }
 
@@ -381,6 +395,10 @@ static void test_plans_that_are_refused(void **state)
     refuse("none.onnx", "ort-cpu/fp32", JL_ERR_MISSING, "none.onnx");
     refuse("torch:x", "ort-cpu/fp32", JL_ERR_USAGE, "NAME=");
     refuse("x=onnx:none", "ort-cpu/fp32", JL_ERR_MISSING, "none");
+    refuse("resnet18", "ort-cpu/fp16+convert=ocx", JL_ERR_USAGE, "did you mean 'occ'");
+    refuse("resnet18", "ort-cpu/fp32+convert=occ", JL_ERR_USAGE, "ort-cpu/fp16+convert=occ");
+    refuse("resnet18", "pytorch-cpu/fp16+convert=mixed", JL_ERR_USAGE, "takes none");
+    refuse("resnet18", "ort-cpu/fp16+convert=none.onnx", JL_ERR_MISSING, "none.onnx");
     refuse("x=family:mine", "ort-cpu/fp32", JL_ERR_USAGE, "no file");
 }
 
@@ -444,6 +462,7 @@ int main(void)
         cmocka_unit_test(test_loop),
         cmocka_unit_test(test_plan),
         cmocka_unit_test(test_probes),
+        cmocka_unit_test(test_plan_of_programs_and_converted_files),
         cmocka_unit_test(test_plans_that_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -92,7 +92,8 @@ static zoo_value window_attention(zoo_builder *b, zoo_value x, const char *name,
 {
     const int64_t side = x.h / WINDOW, windows = side * side, heads = x.c / HEAD_DIM, size = x.h;
     if (side == 1) shifted = false;
-    zoo_attention a = {.rank = 5, .head_dim = HEAD_DIM};
+    zoo_attention a = {
+        .rank = 5, .head_dim = HEAD_DIM, .computed_scale = b->options.style == JL_ZOO_TORCHSCRIPT};
     a.bias = position_bias(b, name, heads);
     if (shifted) {
         a.mask = mask(b, name, size);

@@ -21,18 +21,26 @@ const jl_zoo_model *jl_zoo_at(size_t i)
     return i < n ? &table[i].model : NULL;
 }
 
+static const zoo_entry *among(const zoo_entry *entries, size_t n, const char *name)
+{
+    for (size_t i = 0; i < n; i++)
+        if (!strcmp(name, entries[i].model.name)) return &entries[i];
+    return NULL;
+}
+
 static int find_entry(const char *name, const zoo_entry **entry, jl_error *err)
 {
-    size_t n;
-    const zoo_entry *table = zoo_table(&n);
-    const char *names[64];
-    for (size_t i = 0; i < n && i < 64; i++) {
-        names[i] = table[i].model.name;
-        if (strcmp(name, names[i])) continue;
-        *entry = &table[i];
-        return 0;
-    }
-    const char *near = jl_nearest(name, names, n);
+    enum { MOST = 64 };
+    size_t n, n_styled;
+    const zoo_entry *table = zoo_table(&n), *styled = zoo_styled(&n_styled);
+    *entry = among(table, n, name);
+    if (!*entry) *entry = among(styled, n_styled, name);
+    if (*entry) return 0;
+    const char *names[MOST];
+    size_t count = 0;
+    for (size_t i = 0; i < n + n_styled && count < MOST; i++)
+        names[count++] = (i < n ? &table[i] : &styled[i - n])->model.name;
+    const char *near = jl_nearest(name, names, count);
     return jl_fail(err, JL_ERR_MISSING,
                    "the zoo has no model '%s'%s%s%s; 'jouleline model list' shows all", name,
                    near ? ", did you mean '" : "", near ? near : "", near ? "'?" : "");
@@ -162,6 +170,7 @@ static int build(zoo_graph *z, const char *name, const zoo_entry *entry,
     jl_zoo_model *about = jl_arena_alloc(z->arena, sizeof *about);
     JL_CLEANUP(drop_names)
     zoo_builder b = {.arena = z->arena, .model = kept, .options = *options};
+    if (entry && b.options.style == JL_ZOO_PLAIN) b.options.style = entry->style;
     b.graph = zeroed(&b, 1, sizeof *b.graph);
     if (!kept || !about || b.failed) return jl_fail(err, JL_ERR_MEMORY, "%s: out of memory", name);
     *about = entry ? entry->model : (jl_zoo_model){.name = kept, .about = "a probe"};
