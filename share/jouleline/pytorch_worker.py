@@ -196,6 +196,16 @@ def run_worker(control_fd, ring_fd, start):
     return Worker(channel, ring, start).serve()
 
 
+def threads_at_fork():
+    """Threads that a fork leaves behind: some libraries (OpenBLAS) end theirs before one."""
+    pid = os.fork()
+    if pid == 0:
+        os._exit(0)
+    threads = len(os.listdir("/proc/self/task"))
+    os.waitpid(pid, 0)
+    return threads
+
+
 class Nursery:
     """A parent that has imported torch and never initialises CUDA; a fork of it is a worker."""
 
@@ -223,7 +233,7 @@ class Nursery:
             raise ProtocolError("this nursery speaks protocol %d" % PROTOCOL)
         try:
             self.version = import_torch()
-            threads = len(os.listdir("/proc/self/task"))
+            threads = threads_at_fork()
             if threads > 1:
                 raise Outcome("unsupported", "%d threads run in it after importing torch %s, and a "
                               "fork of them could wait for ever" % (threads, self.version))

@@ -11,11 +11,15 @@
 #include "study/wire.h"
 #include "study/worker.h"
 
-/* Threads of this process; 1 where the kernel does not tell. */
-static int threads(void)
+/* Threads that a fork leaves behind, 1 where the kernel does not tell: some libraries (OpenBLAS)
+ * end theirs before a fork. */
+static int threads_at_fork(void)
 {
     int n = 0;
+    pid_t pid = fork();
+    if (pid == 0) _exit(0);
     DIR *tasks = opendir("/proc/self/task");
+    if (pid > 0) waitpid(pid, NULL, 0);
     if (!tasks) return 1;
     for (const struct dirent *e; (e = readdir(tasks));)
         n += e->d_name[0] != '.';
@@ -30,7 +34,7 @@ static json_t *greet(const json_t *m, const jl_runtime **runtime, void **ctx)
     int rc = jl_configuration_parse(jl_json_text(m, "configuration", ""), &c, &e);
     if (!rc) rc = jl_runtime_of(&c, runtime, &e);
     if (!rc && !*ctx) rc = (*runtime)->open(&c, ctx, &e);
-    int running = rc ? 1 : threads();
+    int running = rc ? 1 : threads_at_fork();
     if (running > 1)
         rc =
             jl_fail(&e, JL_ERR_UNSUPPORTED,
