@@ -99,6 +99,7 @@ int jl_print_sections(FILE *to, const jl_study_data *d, bool headline, const cha
     }
     jl_report *r = jl_report_new();
     if (!r) return jl_fail(err, JL_ERR_MEMORY, "no memory for the report");
+    if (for_programs) jl_report_for_programs(r);
     jl_report_fact(r, "study", t->name);
     jl_report_count(r, "complete_rounds", jl_study_data_complete_rounds(d));
     jl_report_fact(r, "no_energy_because", t->values[JL_ENERGY] ? "" : jl_study_data_no_energy(d));

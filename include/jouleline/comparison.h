@@ -41,6 +41,10 @@ typedef struct jl_comparisons {
     size_t count;
 } jl_comparisons;
 
+/* How many comparisons jl_compare_study will make. */
+int jl_count_comparisons(const jl_study_table *t, const jl_comparison_options *o, size_t *count,
+                         jl_error *err);
+
 /* Compares the cells that ran (outcome ok); values that are not positive give no ratio and
  * count as left out. */
 int jl_compare_study(const jl_study_table *t, const jl_comparison_options *o, jl_comparisons *out,

@@ -183,10 +183,15 @@ static void *work(void *argument)
     return NULL;
 }
 
+static unsigned threads_of(const job *j)
+{
+    if (j->o->threads < 1) return 1;
+    return j->o->threads > MOST_THREADS ? MOST_THREADS : j->o->threads;
+}
+
 static int run_threads(const job *j, jl_error *err)
 {
-    unsigned threads = j->o->threads < 1 ? 1 : j->o->threads;
-    if (threads > MOST_THREADS) threads = MOST_THREADS;
+    unsigned threads = threads_of(j);
     worker workers[MOST_THREADS];
     pthread_t ids[MOST_THREADS];
     bool started[MOST_THREADS] = {false};
@@ -205,16 +210,35 @@ static int run_threads(const job *j, jl_error *err)
     return 0;
 }
 
-/* Family (b) of the comparisons first .. end - 1, which are those of one device. */
-static int correct_study(const job *j, size_t first, size_t end, jl_error *err)
+/* Comparisons first .. end - 1 of family (b), added to flips of their own. */
+typedef struct share {
+    const job *j;
+    const size_t *columns;
+    size_t used, first, end;
+    jl_sign_flips flips;
+    jl_value *statistic; /* of the comparison `first` */
+    double *d;
+} share;
+
+static void *add_share(void *argument)
+{
+    share *s = argument;
+    size_t rounds = s->j->t->rounds;
+    for (size_t i = s->first; i < s->end; i++) {
+        const jl_comparison *c = &s->j->out[i];
+        const double *a = s->j->logs + c->base * rounds, *b = s->j->logs + c->new_cell * rounds;
+        for (size_t k = 0; k < s->used; k++)
+            s->d[k] = b[s->columns[k]] - a[s->columns[k]];
+        jl_sign_flips_add(&s->flips, s->d, 0, &s->statistic[i - s->first]);
+    }
+    return NULL;
+}
+
+/* Rounds in which any cell of the device has a value. */
+static size_t rounds_held(const job *j, uint32_t device, size_t *columns)
 {
     const jl_study_table *t = j->t;
-    size_t m = end - first, used = 0;
-    JL_OWNED size_t *columns = malloc((t->rounds + 1) * sizeof *columns);
-    JL_OWNED double *d = malloc((t->rounds + 1) * sizeof *d);
-    JL_OWNED jl_value *statistic = malloc(m * sizeof *statistic);
-    if (!columns || !d || !statistic) return jl_no_memory(err);
-    uint32_t device = t->cells[j->out[first].base].device;
+    size_t used = 0;
     for (size_t r = 0; r < t->rounds; r++) {
         bool holds = false;
         for (size_t i = 0; i < j->ran && !holds; i++)
@@ -222,26 +246,83 @@ static int correct_study(const job *j, size_t first, size_t end, jl_error *err)
                     !isnan(j->logs[j->order[i] * t->rounds + r]);
         if (holds) columns[used++] = r;
     }
+    return used;
+}
+
+/* Adds every share in a thread of its own; the first then holds the maxima of all. */
+static void add_shares(share *shares, unsigned count)
+{
+    pthread_t ids[MOST_THREADS];
+    bool started[MOST_THREADS] = {false};
+    for (unsigned i = 1; i < count; i++)
+        started[i] = pthread_create(&ids[i], NULL, add_share, &shares[i]) == 0;
+    for (unsigned i = 0; i < count; i++) {
+        if (started[i])
+            pthread_join(ids[i], NULL);
+        else
+            add_share(&shares[i]);
+        if (i) jl_sign_flips_merge(&shares[0].flips, &shares[i].flips);
+    }
+    jl_sign_flips_finish(&shares[0].flips);
+}
+
+/* Family (b) of the comparisons first .. end - 1, which are those of one device. */
+static int correct_study(const job *j, size_t first, size_t end, jl_error *err)
+{
+    enum { WORTH_A_THREAD = 256 };
+    const jl_study_table *t = j->t;
+    size_t m = end - first;
+    unsigned threads = m < WORTH_A_THREAD ? 1 : threads_of(j);
+    JL_OWNED size_t *columns = malloc((t->rounds + 1) * sizeof *columns);
+    JL_OWNED double *d = malloc(threads * (t->rounds + 1) * sizeof *d);
+    JL_OWNED jl_value *statistic = malloc(m * sizeof *statistic);
+    JL_OWNED share *shares = calloc(threads, sizeof *shares);
+    if (!columns || !d || !statistic || !shares) return jl_no_memory(err);
+    size_t used = rounds_held(j, t->cells[j->out[first].base].device, columns);
     size_t draws = j->o->draws ? j->o->draws : jl_usual_draws(m);
     jl_max_t_options o = {.draws = draws, .seed = j->o->seed};
-    __attribute__((cleanup(jl_sign_flips_free))) jl_sign_flips f = {0};
-    int rc = jl_sign_flips_start(&f, used, &o, err);
-    if (rc) return rc;
-    for (size_t i = 0; i < m; i++) {
-        const jl_comparison *c = &j->out[first + i];
-        const double *a = j->logs + c->base * t->rounds, *b = j->logs + c->new_cell * t->rounds;
-        for (size_t k = 0; k < used; k++)
-            d[k] = b[columns[k]] - a[columns[k]];
-        jl_sign_flips_add(&f, d, 0, &statistic[i]);
+    int rc = 0;
+    for (unsigned i = 0; i < threads && !rc; i++) {
+        size_t from = first + m * i / threads;
+        shares[i] = (share){.j = j,
+                            .columns = columns,
+                            .used = used,
+                            .first = from,
+                            .end = first + m * (i + 1) / threads,
+                            .statistic = statistic + (from - first),
+                            .d = d + i * (t->rounds + 1)};
+        rc = jl_sign_flips_start(&shares[i].flips, used, &o, err);
     }
-    jl_sign_flips_finish(&f);
-    for (size_t i = 0; i < m; i++) {
+    if (!rc) add_shares(shares, threads);
+    for (size_t i = 0; i < m && !rc; i++) {
         jl_comparison *c = &j->out[first + i];
-        c->p_study = jl_sign_flips_p(&f, statistic[i]);
+        c->p_study = jl_sign_flips_p(&shares[0].flips, statistic[i]);
         c->p_study_bonferroni = c->p.why ? c->p : jl_some(fmin(1, c->p.value * (double)m));
         c->study_family = (uint32_t)m;
     }
+    for (unsigned i = 0; i < threads; i++)
+        jl_sign_flips_free(&shares[i].flips);
+    return rc;
+}
+
+static int check_options(const jl_study_table *t, const jl_comparison_options *o, jl_error *err)
+{
+    if ((unsigned)o->metric >= JL_METRIC_COUNT || o->level >= 1)
+        return jl_fail(err, JL_ERR_USAGE, "compare: metric %d, level %g", (int)o->metric, o->level);
+    if (o->baseline != JL_ALL_PAIRS && o->baseline >= t->configuration_count)
+        return jl_fail(err, JL_ERR_USAGE, "compare: baseline %u of %zu configurations", o->baseline,
+                       t->configuration_count);
     return 0;
+}
+
+int jl_count_comparisons(const jl_study_table *t, const jl_comparison_options *o, size_t *count,
+                         jl_error *err)
+{
+    __attribute__((cleanup(job_free))) job j = {.t = t, .o = o};
+    int rc = check_options(t, o, err);
+    if (!rc) rc = make_groups(&j, err);
+    *count = j.out_count;
+    return rc;
 }
 
 int jl_compare_study(const jl_study_table *t, const jl_comparison_options *o, jl_comparisons *out,
@@ -249,12 +330,8 @@ int jl_compare_study(const jl_study_table *t, const jl_comparison_options *o, jl
 {
     __attribute__((cleanup(job_free))) job j = {.t = t, .o = o, .level = o->level};
     if (!(o->level > 0)) j.level = 0.95;
-    if ((unsigned)o->metric >= JL_METRIC_COUNT || j.level >= 1)
-        return jl_fail(err, JL_ERR_USAGE, "compare: metric %d, level %g", (int)o->metric, o->level);
-    if (o->baseline != JL_ALL_PAIRS && o->baseline >= t->configuration_count)
-        return jl_fail(err, JL_ERR_USAGE, "compare: baseline %u of %zu configurations", o->baseline,
-                       t->configuration_count);
-    int rc = make_groups(&j, err);
+    int rc = check_options(t, o, err);
+    if (!rc) rc = make_groups(&j, err);
     if (rc) return rc;
     j.logs = malloc((t->cell_count * t->rounds + 1) * sizeof *j.logs);
     j.out = calloc(j.out_count + 1, sizeof *j.out);

@@ -79,16 +79,21 @@ static void tabulate(jl_sign_flips *f)
     }
 }
 
+/* In lanes, which a compiler can keep in vectors. */
 static double largest(const double *sums, jl_alternative alternative, double most)
 {
-    if (alternative == JL_TWO_SIDED) {
-        for (size_t j = 0; j < BLOCK; j++)
-            most = fabs(sums[j]) > most ? fabs(sums[j]) : most;
-        return most;
-    }
-    double sign = alternative == JL_GREATER ? 1 : -1;
-    for (size_t j = 0; j < BLOCK; j++)
-        most = sign * sums[j] > most ? sign * sums[j] : most;
+    enum { LANES = 8 };
+    double lane[LANES];
+    for (size_t k = 0; k < LANES; k++)
+        lane[k] = most;
+    double sign = alternative == JL_LESS ? -1 : 1;
+    for (size_t j = 0; j < BLOCK; j += LANES)
+        for (size_t k = 0; k < LANES; k++) {
+            double v = alternative == JL_TWO_SIDED ? fabs(sums[j + k]) : sign * sums[j + k];
+            lane[k] = v > lane[k] ? v : lane[k];
+        }
+    for (size_t k = 0; k < LANES; k++)
+        most = lane[k] > most ? lane[k] : most;
     return most;
 }
 
@@ -131,6 +136,13 @@ void jl_sign_flips_add(jl_sign_flips *f, const double *d, double origin, jl_valu
         sum += column[i * BLOCK] /= sqrt(squares);
     statistic->value = sum;
     if (f->width == BLOCK) flush(f);
+}
+
+void jl_sign_flips_merge(jl_sign_flips *f, jl_sign_flips *part)
+{
+    flush(part);
+    for (size_t v = 0; v < f->count; v++)
+        if (part->maxima[v] > f->maxima[v]) f->maxima[v] = part->maxima[v];
 }
 
 void jl_sign_flips_finish(jl_sign_flips *f)

@@ -25,6 +25,8 @@ void jl_sign_flips_free(jl_sign_flips *f);
 /* Adds a comparison (n differences, NaN where missing) less `origin`; *statistic is its sum over
  * the root of its sum of squares, absent below two differences. */
 void jl_sign_flips_add(jl_sign_flips *f, const double *d, double origin, jl_value *statistic);
+/* Adds what a part holds; both were started with the same options. */
+void jl_sign_flips_merge(jl_sign_flips *f, jl_sign_flips *part);
 /* After the last comparison: sorts the maxima. */
 void jl_sign_flips_finish(jl_sign_flips *f);
 /* The corrected p of a statistic. */

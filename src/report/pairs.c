@@ -37,20 +37,18 @@ static const jl_sheet_column columns[] = {
     {"simulated", NULL, false},
     {"modelled", NULL, false},
 };
-enum { COLUMNS = sizeof columns / sizeof *columns };
+enum { COLUMNS = sizeof columns / sizeof *columns, MOST_PAIRS = 50000 };
 
 /* `usual`: the rounds of most pairs, not repeated in every row. A p that cannot fall below 5 % for
  * want of rounds is not shown to readers. */
 static void put_pair(jl_sheet *s, jl_report *r, const jl_study_table *t, jl_metric metric,
-                     const jl_comparison *c, uint32_t usual)
+                     const char *place, const jl_comparison *c, uint32_t usual)
 {
     const jl_value none = jl_none(JL_NOT_TESTED);
     bool tested = c->p_least <= 0.05;
     const jl_study_cell *base = &t->cells[c->base], *new_cell = &t->cells[c->new_cell];
     const jl_study_device *d = &t->devices[base->device];
-    const char *words = jl_metric_words(t, metric);
-    jl_sheet_row(s,
-                 jl_arena_printf(jl_report_arena(r), "%s: %s", jl_place_words(r, t, base), words));
+    jl_sheet_row(s, place);
     jl_sheet_text(s, t->models[base->model].name);
     jl_sheet_count(s, base->batch);
     jl_sheet_count(s, base->in_flight);
@@ -80,6 +78,13 @@ static void put_pair(jl_sheet *s, jl_report *r, const jl_study_table *t, jl_metr
     jl_sheet_text(s, jl_not_held_equal(r, t, base, t, new_cell));
     jl_sheet_bool(s, d->simulated);
     jl_sheet_bool(s, t->modelled_energy);
+}
+
+static bool same_place(const jl_study_table *t, const jl_comparison *a, const jl_comparison *b)
+{
+    const jl_study_cell *x = &t->cells[a->base], *y = &t->cells[b->base];
+    return x->model == y->model && x->batch == y->batch && x->device == y->device &&
+           x->in_flight == y->in_flight;
 }
 
 static uint32_t most_rounds(const jl_comparisons *all)
@@ -149,14 +154,28 @@ int jl_section_pairs(jl_report *r, const jl_study_data *d, const jl_report_optio
                                   "and batch, p study over all",
                                   columns, COLUMNS);
     jl_metric metrics[2];
-    size_t n = jl_report_metrics(t, metrics);
+    size_t n = jl_report_metrics(t, metrics), pairs = 0;
+    if (!rc) rc = jl_count_comparisons(t, &options, &pairs, err);
+    if (pairs > MOST_PAIRS && !jl_report_is_for_programs(r)) {
+        jl_sheet_note(s,
+                      "%zu pairs are too many to read; --baseline CONFIG declares the one that "
+                      "all are compared with, and -o csv or json has all of them.",
+                      pairs);
+        return rc;
+    }
     for (size_t m = 0; m < n && !rc; m++) {
         jl_comparisons all = {0};
         options.metric = metrics[m];
         rc = jl_compare_study(t, &options, &all, err);
         uint32_t usual = most_rounds(&all);
-        for (size_t i = 0; i < all.count && !rc; i++)
-            put_pair(s, r, t, metrics[m], &all.items[i], usual);
+        const char *place = NULL;
+        for (size_t i = 0; i < all.count && !rc; i++) {
+            if (!i || !same_place(t, &all.items[i - 1], &all.items[i]))
+                place = jl_arena_printf(jl_report_arena(r), "%s: %s",
+                                        jl_place_words(r, t, &t->cells[all.items[i].base]),
+                                        jl_metric_words(t, metrics[m]));
+            put_pair(s, r, t, metrics[m], place, &all.items[i], usual);
+        }
         if (!rc) put_reach(s, &all);
         jl_comparisons_free(&all);
     }

@@ -16,6 +16,16 @@ jl_report *jl_report_new(void)
     return NULL;
 }
 
+void jl_report_for_programs(jl_report *r)
+{
+    r->programs = true;
+}
+
+bool jl_report_is_for_programs(const jl_report *r)
+{
+    return r->programs;
+}
+
 void jl_report_free(jl_report *r)
 {
     if (!r) return;
@@ -147,7 +157,7 @@ void jl_sheet_value(jl_sheet *s, jl_value v)
     if (v.why || !s->report)
         jl_sheet_text(s, NULL);
     else
-        put_shown(s, v.value, jl_digits(s->report->arena, v, 1));
+        put_shown(s, v.value, s->report->programs ? NULL : jl_digits(s->report->arena, v, 1));
 }
 
 void jl_sheet_number(jl_sheet *s, double v)
@@ -160,7 +170,8 @@ void jl_sheet_p(jl_sheet *s, jl_value p)
     if (p.why || !s->report)
         jl_sheet_text(s, NULL);
     else
-        put_shown(s, p.value, jl_arena_printf(s->report->arena, "%.2g", p.value));
+        put_shown(s, p.value,
+                  s->report->programs ? NULL : jl_arena_printf(s->report->arena, "%.2g", p.value));
 }
 
 void jl_sheet_interval(jl_sheet *s, const jl_interval *i, double unit)
@@ -176,8 +187,10 @@ void jl_sheet_interval(jl_sheet *s, const jl_interval *i, double unit)
     put_shown(s, i->low, NULL);
     put_shown(s, i->high, NULL);
     put_shown(s, i->level, NULL);
-    jl_sheet_text(s, jl_arena_printf(a, "%s..%s", jl_digits(a, jl_some(i->low), unit),
-                                     jl_digits(a, jl_some(i->high), unit)));
+    jl_sheet_text(s, s->report->programs
+                         ? NULL
+                         : jl_arena_printf(a, "%s..%s", jl_digits(a, jl_some(i->low), unit),
+                                           jl_digits(a, jl_some(i->high), unit)));
     if (!(s->least_level > 0) || i->level < s->least_level) s->least_level = i->level;
     if (i->level > s->most_level) s->most_level = i->level;
 }

@@ -14,8 +14,10 @@ typedef enum datum_kind {
 typedef struct datum {
     datum_kind kind;
     const char *text; /* of DATUM_TEXT, and how readers see a number */
-    double number;
-    uint64_t count;
+    union {
+        double number;
+        uint64_t count; /* also of DATUM_BOOL */
+    };
 } datum;
 
 enum { JL_SHEET_COLUMNS = 48, JL_SHEET_NOTES = 64, JL_REPORT_SHEETS = 24, JL_REPORT_FACTS = 8 };
@@ -45,7 +47,7 @@ struct jl_report {
     size_t fact_count;
     const void *table; /* the study table that the next two were found in */
     bool several_devices, several_in_flight;
-    bool failed;
+    bool failed, programs;
 };
 
 /* "Intervals hold with 95.1 % to 97.9 %.", or NULL when the sheet has none. */

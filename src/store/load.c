@@ -34,7 +34,14 @@ typedef struct slot {
     uint32_t ok, failed, powers;
     double power_sum_w;
     jl_id facts;
+    bool probe; /* of a roofline probe, which is none of the study's models */
 } slot;
+
+/* Where the numbers of a run go. */
+typedef struct run_place {
+    uint32_t slot;  /* UINT32_MAX: not of this study, or it does not count */
+    uint32_t round; /* UINT32_MAX: it gives no numbers */
+} run_place;
 
 typedef struct loader {
     jl_store *s;
@@ -44,9 +51,8 @@ typedef struct loader {
     int tail;   /* percentile: 90, 95, 99 */
     bool has_tail;
     places models, configurations, devices, cells, rounds, facts;
-    struct run_place {
-        uint32_t slot, round;
-    } * runs; /* by the run's id; slot UINT32_MAX: not of this study */
+    run_place *runs;   /* by the run's id */
+    bool *probe_cells; /* by the cell's id */
     int64_t run_limit;
     slot *slots;
     jl_study_cell *out;
@@ -373,7 +379,8 @@ static int slot_of(loader *l, jl_id cell, jl_id device, uint32_t *at, jl_error *
     int rc = l->slot_count == l->slot_room ? grow(l, err) : 0;
     if (rc) return rc;
     *at = l->slot_count++;
-    l->slots[*at] = (slot){.cell = cell, .device = device, .next = first};
+    l->slots[*at] =
+        (slot){.cell = cell, .device = device, .next = first, .probe = l->probe_cells[cell]};
     uint32_t d = place(&l->devices, device);
     l->out[*at] =
         (jl_study_cell){.device = d == UINT32_MAX ? (uint32_t)l->d->table.device_count - 1 : d};
@@ -381,19 +388,27 @@ static int slot_of(loader *l, jl_id cell, jl_id device, uint32_t *at, jl_error *
     return 0;
 }
 
+static const run_place *place_of_run(const loader *l, jl_id run)
+{
+    return run > 0 && run < l->run_limit && l->runs[run].slot != UINT32_MAX ? &l->runs[run] : NULL;
+}
+
 static void take_run(loader *l, sqlite3_stmt *q, uint32_t at, uint32_t round)
 {
     slot *s = &l->slots[at];
     jl_study_cell *c = &l->out[at];
     jl_study_runs *runs = &l->d->runs, of_probes = {0};
-    if (sqlite3_column_int(q, 12)) runs = &of_probes; /* they are not the study's runs */
+    if (s->probe) runs = &of_probes; /* they are not the study's runs */
     runs->count++;
     runs->unsettled += sqlite3_column_type(q, 9) != SQLITE_NULL && sqlite3_column_int(q, 9) == 0;
     runs->disturbed += sqlite3_column_type(q, 10) != SQLITE_NULL;
     runs->capped += sqlite3_column_int(q, 11) != 0;
     int outcome = jl_outcome_parse((const char *)sqlite3_column_text(q, 4));
+    bool ok = outcome == JL_OUTCOME_OK;
+    int64_t id = sqlite3_column_int64(q, 0);
+    if (id > 0 && id < l->run_limit) l->runs[id] = (run_place){at, ok ? round : UINT32_MAX};
     s->facts = sqlite3_column_int64(q, 7) ? sqlite3_column_int64(q, 7) : s->facts;
-    if (outcome != JL_OUTCOME_OK) {
+    if (!ok) {
         runs->failed++;
         s->failed++;
         c->outcome = outcome < 0 ? JL_OUTCOME_UNSUPPORTED : (jl_outcome)outcome;
@@ -405,8 +420,22 @@ static void take_run(loader *l, sqlite3_stmt *q, uint32_t at, uint32_t round)
     l->d->values[JL_LATENCY][to] = number(q, 5);
     l->d->values[JL_LATENCY_TAIL][to] = number(q, 8);
     l->has_tail |= isfinite(l->d->values[JL_LATENCY_TAIL][to]) != 0;
-    int64_t id = sqlite3_column_int64(q, 0);
-    if (id > 0 && id < l->run_limit) l->runs[id] = (struct run_place){at, round};
+}
+
+static int find_probes(loader *l, jl_error *err)
+{
+    l->probe_cells = jl_arena_array(l->d->arena, (size_t)l->cells.limit, sizeof *l->probe_cells);
+    if (!l->probe_cells) return no_memory(err);
+    sqlite3_stmt *q;
+    int rc = jl_sql_query(l->s, &q, err,
+                          "SELECT cell.id FROM cell JOIN model ON model.id = cell.model "
+                          "WHERE model.kind = 'probe'",
+                          "");
+    if (rc) return rc;
+    while (sqlite3_step(q) == SQLITE_ROW)
+        l->probe_cells[sqlite3_column_int64(q, 0)] = true;
+    sqlite3_finalize(q);
+    return 0;
 }
 
 /* Both tables are read from end to end in their own order, which is many times faster than
@@ -415,6 +444,7 @@ static int read_runs(loader *l, jl_error *err)
 {
     sqlite3_stmt *q;
     int rc = make_places(l, &l->cells, "cell", err);
+    if (!rc) rc = find_probes(l, err);
     if (!rc)
         rc = jl_sql_number(l->s, &l->run_limit, 0, err, "SELECT coalesce(max(id), 0) + 1 FROM run",
                            "");
@@ -422,17 +452,16 @@ static int read_runs(loader *l, jl_error *err)
     l->runs = malloc((size_t)l->run_limit * sizeof *l->runs);
     if (!l->runs) return no_memory(err);
     memset(l->runs, 0xff, (size_t)l->run_limit * sizeof *l->runs);
-    char sql[400];
+    char sql[256];
     snprintf(sql, sizeof sql,
-             "SELECT id, cell, coalesce(device, 0), round, outcome, latency_ns, message, "
-             "coalesce(facts, 0), latency_p%d_ns, settled, disturbed, power_capped, "
-             "cell IN (SELECT id FROM cell WHERE model IN "
-             "(SELECT id FROM model WHERE kind = 'probe')) FROM run WHERE counts = 1 ORDER BY id",
+             "SELECT id, cell, device, round, outcome, latency_ns, message, "
+             "facts, latency_p%d_ns, settled, disturbed, power_capped "
+             "FROM run WHERE counts = 1 ORDER BY id",
              l->tail);
     rc = jl_sql_query(l->s, &q, err, sql, "");
     if (rc) return rc;
     while (!rc && sqlite3_step(q) == SQLITE_ROW) {
-        uint32_t at, round = place(&l->rounds, sqlite3_column_int64(q, 3));
+        uint32_t at = 0, round = place(&l->rounds, sqlite3_column_int64(q, 3));
         if (round == UINT32_MAX) continue;
         rc = slot_of(l, sqlite3_column_int64(q, 1), sqlite3_column_int64(q, 2), &at, err);
         if (!rc) take_run(l, q, at, round);
@@ -476,9 +505,9 @@ static int read_energy(loader *l, jl_error *err)
     if (rc) return rc;
     jl_id last = 0;
     while (!rc && sqlite3_step(q) == SQLITE_ROW) {
-        int64_t id = sqlite3_column_int64(q, 0);
-        if (id <= 0 || id >= l->run_limit || l->runs[id].slot == UINT32_MAX) continue;
-        size_t at = (size_t)l->runs[id].slot * l->d->table.rounds + l->runs[id].round;
+        const run_place *to = place_of_run(l, sqlite3_column_int64(q, 0));
+        if (!to || to->round == UINT32_MAX) continue;
+        size_t at = (size_t)to->slot * l->d->table.rounds + to->round;
         for (int m = JL_ENERGY; m <= JL_ENERGY_NET_SLEEPING; m++) {
             double v = number(q, columns[m]);
             if (!isfinite(v)) continue;
@@ -488,8 +517,8 @@ static int read_energy(loader *l, jl_error *err)
         }
         double power_w = number(q, 7);
         if (isfinite(power_w)) {
-            l->slots[l->runs[id].slot].powers++;
-            l->slots[l->runs[id].slot].power_sum_w += power_w;
+            l->slots[to->slot].powers++;
+            l->slots[to->slot].power_sum_w += power_w;
         }
         const char *reason = (const char *)sqlite3_column_text(q, 4);
         if (reason && !*l->d->no_energy)
@@ -534,25 +563,24 @@ static int describe_cells(loader *l, jl_error *err)
     return 0;
 }
 
+/* In the order of the runs, as the table lies: looking up the run of each row would take longer
+ * than everything else. */
 static int read_agreement(loader *l, jl_error *err)
 {
     sqlite3_stmt *q;
     int rc = jl_sql_query(l->s, &q, err,
-                          "SELECT run.cell, coalesce(run.device, 0), sum(a.top1_agree), "
-                          "sum(a.items) FROM agreement a JOIN run ON run.id = a.run "
-                          "WHERE a.top1_agree IS NOT NULL AND run.counts = 1 AND run.round IN "
-                          "(SELECT id FROM round WHERE study IN " SAME_STUDY ") GROUP BY 1, 2",
-                          "ri", l->study, (int64_t)l->alone);
+                          "SELECT run, top1_agree, items FROM agreement "
+                          "WHERE top1_agree IS NOT NULL",
+                          "");
     if (rc) return rc;
-    while (!rc && sqlite3_step(q) == SQLITE_ROW) {
-        uint32_t at;
-        rc = slot_of(l, sqlite3_column_int64(q, 0), sqlite3_column_int64(q, 1), &at, err);
-        if (rc) break;
-        l->out[at].agree_items = (uint64_t)sqlite3_column_int64(q, 2);
-        l->out[at].checked_items = (uint64_t)sqlite3_column_int64(q, 3);
+    while (sqlite3_step(q) == SQLITE_ROW) {
+        const run_place *at = place_of_run(l, sqlite3_column_int64(q, 0));
+        if (!at) continue;
+        l->out[at->slot].agree_items += (uint64_t)sqlite3_column_int64(q, 1);
+        l->out[at->slot].checked_items += (uint64_t)sqlite3_column_int64(q, 2);
     }
     sqlite3_finalize(q);
-    return rc;
+    return 0;
 }
 
 static int read_name(loader *l, jl_error *err)

@@ -121,7 +121,6 @@ static int open_file(jl_store *s, jl_store_mode mode, jl_error *err)
         return jl_sql_fail(s, JL_ERR_IO, "open", err);
     sqlite3_extended_result_codes(s->db, 1);
     sqlite3_busy_timeout(s->db, BUSY_MS);
-    sqlite3_exec(s->db, "PRAGMA mmap_size=1073741824", NULL, NULL, NULL); /* only for speed */
     int64_t version = 0;
     int rc = check_version(s, &version, err);
     if (rc == JL_ERR_IO && mode == JL_STORE_READ && open_unchanging(s) == SQLITE_OK)

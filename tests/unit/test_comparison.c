@@ -189,6 +189,54 @@ static void devices_and_batches_are_never_mixed(void **state)
     jl_comparisons_free(&c);
 }
 
+/* 30 models, batches 1 to 4, three configurations: 360 pairs, enough for threads. */
+static void threads_change_nothing(void **state)
+{
+    (void)state;
+    enum { MANY = 30, PLACES = 4 * MANY, ROWS = PLACES * CONFIGURATIONS };
+    make(&s);
+    static jl_study_model models[MANY];
+    static jl_study_cell cells[ROWS];
+    static double latency[ROWS * ROUNDS];
+    jl_rng rng = {5};
+    for (int i = 0; i < MANY; i++)
+        models[i].name = "m";
+    for (uint32_t i = 0; i < ROWS; i++) {
+        cells[i] = (jl_study_cell){.model = i / CONFIGURATIONS / 4,
+                                   .configuration = i % CONFIGURATIONS,
+                                   .batch = 1 + i / CONFIGURATIONS % 4,
+                                   .in_flight = 1};
+        for (size_t r = 0; r < ROUNDS; r++)
+            latency[i * ROUNDS + r] = exp(0.1 * jl_rng_normal(&rng) + 0.02 * (i % CONFIGURATIONS));
+    }
+    s.t.models = models;
+    s.t.model_count = MANY;
+    s.t.cells = cells;
+    s.t.cell_count = ROWS;
+    s.t.values[JL_LATENCY] = latency;
+    jl_comparisons one, three;
+    jl_comparison_options o = {.baseline = JL_ALL_PAIRS, .study_wide = true, .threads = 1};
+    size_t count;
+    assert_int_equal(jl_count_comparisons(&s.t, &o, &count, NULL), 0);
+    assert_int_equal(count, 3 * PLACES);
+    assert_int_equal(jl_compare_study(&s.t, &o, &one, NULL), 0);
+    o.threads = 3;
+    assert_int_equal(jl_compare_study(&s.t, &o, &three, NULL), 0);
+    assert_int_equal(one.count, count);
+    for (size_t i = 0; i < count; i++) {
+        assert_true(one.items[i].p_study.value == three.items[i].p_study.value);
+        assert_true(one.items[i].p_holm.value == three.items[i].p_holm.value);
+        assert_true(one.items[i].interval.low == three.items[i].interval.low);
+    }
+    o.baseline = 1;
+    assert_int_equal(jl_count_comparisons(&s.t, &o, &count, NULL), 0);
+    assert_int_equal(count, 2 * PLACES);
+    o.baseline = CONFIGURATIONS;
+    assert_int_equal(jl_count_comparisons(&s.t, &o, &count, NULL), JL_ERR_USAGE);
+    jl_comparisons_free(&one);
+    jl_comparisons_free(&three);
+}
+
 static void a_broken_table_is_refused(void **state)
 {
     (void)state;
@@ -216,6 +264,7 @@ int main(void)
         cmocka_unit_test(missing_interrupted_and_absurd_values_are_stated),
         cmocka_unit_test(identical_runs_carry_no_evidence),
         cmocka_unit_test(devices_and_batches_are_never_mixed),
+        cmocka_unit_test(threads_change_nothing),
         cmocka_unit_test(a_broken_table_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
