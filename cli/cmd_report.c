@@ -33,8 +33,9 @@ static const jl_option options[] = {
      .argument = "NAME,...",
      .command_line = true,
      .offset = offsetof(settings, sections),
-     .help = "ran, findings, cells, pairs, families, precision, int8, batch, devices, roofline, "
-             "energy, paradox, audit, portability, or all (default: what ran and failed, the main "
+     .help = "ran, findings, cells, pairs, families, precision, int8, batch, devices, interpreter, "
+             "roofline, energy, paradox, audit, portability, or all (default: what ran and failed, "
+             "the main "
              "findings, cells)"},
     {.name = "baseline",
      .kind = JL_OPT_TEXT,

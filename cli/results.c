@@ -92,6 +92,10 @@ int jl_print_sections(FILE *to, const jl_study_data *d, bool headline, const cha
         own.brief = !for_programs;
         names = csv ? cells : f ? failed : all_ran;
         count = csv ? 1 : f ? 4 : 3;
+        for (size_t i = 0; i < count; i++)
+            every[i] = names[i];
+        if (!csv && jl_has_interpreter_shares(t)) every[count++] = "interpreter";
+        names = every;
     } else if (count == 1 && !strcmp(names[0], "all")) {
         for (count = 0; jl_sections[count].name; count++)
             every[count] = jl_sections[count].name;

@@ -7,8 +7,8 @@ the runtime `pytorch` runs, without Python.
 
 The module is scripted, or traced where it cannot be, and the operators that it dispatches are
 compared with those of the module in Python. The verdict is printed and kept in the file; the
-runtime records it where it was made with the same torch. Only if it is "same" is the difference
-between the two runtimes the interpreter's alone."""
+runtime records it where it was made with the same torch on the same kind of device (--device).
+Only if it is "same" is the difference between the two runtimes the interpreter's alone."""
 import argparse
 import json
 import os
@@ -45,8 +45,9 @@ def to_torchscript(model, example, path):
             module, how = torch.jit.trace(model, example, check_trace=False), "trace"
     torch._C._set_graph_executor_optimize(False)  # as the runtime runs it
     mine, theirs = operators(module, example), operators(model, example)
-    verdict = {"torch": torch.__version__, "how": how, "operators": len(mine),
-               "operators_in_python": len(theirs), "same": mine == theirs}
+    verdict = {"torch": torch.__version__, "device": example.device.type, "how": how,
+               "operators": len(mine), "operators_in_python": len(theirs),
+               "same": mine == theirs}
     temporary = "%s.%d" % (path, os.getpid())
     torch.jit.save(module, temporary, _extra_files={"jouleline.json": json.dumps(verdict)})
     os.replace(temporary, path)

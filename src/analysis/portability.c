@@ -125,8 +125,8 @@ jl_audit jl_audit_begin(const jl_study_table *ta, const jl_study_cell *a, const 
 /* A fact that comes with the runtime: another one cannot have the same. */
 static bool of_runtime(const char *name)
 {
-    static const char *const names[] = {"version", "library",     "optimization",
-                                        "python",  "torchvision", "cuda"};
+    static const char *const names[] = {"version",     "library", "optimization", "python",
+                                        "torchvision", "cuda",    "dispatch",     "same_operators"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (!strcmp(name, names[i])) return true;
     return false;

@@ -16,6 +16,7 @@ const jl_section jl_sections[] = {
     {"int8", "what INT8 saves and how it agrees", jl_section_int8},
     {"batch", "larger batches against the smallest", jl_section_batch},
     {"devices", "ratios between devices", jl_section_devices},
+    {"interpreter", "what Python costs: PyTorch against libtorch", jl_section_interpreter},
     {"roofline", "which roof binds each cell", jl_section_roofline},
     {"energy", "where the joules go", jl_section_energy},
     {"paradox", "fewer operations, more energy", jl_section_paradox},

@@ -41,6 +41,10 @@ int jl_section_int8(jl_report *r, const jl_study_data *d, const jl_report_option
                     jl_error *err);
 int jl_section_audit(jl_report *r, const jl_study_data *d, const jl_report_options *o,
                      jl_error *err);
+int jl_section_interpreter(jl_report *r, const jl_study_data *d, const jl_report_options *o,
+                           jl_error *err);
+/* Whether that section has anything to show. */
+bool jl_has_interpreter_shares(const jl_study_table *t);
 int jl_section_roofline(jl_report *r, const jl_study_data *d, const jl_report_options *o,
                         jl_error *err);
 int jl_section_energy(jl_report *r, const jl_study_data *d, const jl_report_options *o,

@@ -306,10 +306,10 @@ static int read_rounds(loader *l, jl_error *err)
 static int parse_facts(loader *l, const char *json, struct fact_list *to, jl_error *err)
 {
     static const char *const audited[] = {
-        "version",  "library",   "threads",     "tf32",  "conv_search",     "layout",
-        "regime",   "placement", "driver",      "start", "nodes_elsewhere", "elsewhere",
-        "emulated", "python",    "torchvision", "cuda",  "cudnn",           "optimization",
-        "pcie",     "pcie_most",
+        "version",  "library",   "threads",     "tf32",           "conv_search",     "layout",
+        "regime",   "placement", "driver",      "start",          "nodes_elsewhere", "elsewhere",
+        "emulated", "python",    "torchvision", "cuda",           "cudnn",           "optimization",
+        "pcie",     "pcie_most", "dispatch",    "same_operators",
     };
     enum { AUDITED = sizeof audited / sizeof *audited };
     json_t *j = json_loads(json, 0, NULL);

@@ -65,3 +65,9 @@ set_tests_properties(runtime.libtorch_cuda runtime.libtorch_cuda_zoo PROPERTIES
     LABELS "runtime" TIMEOUT 600 PROCESSORS 2 FIXTURES_REQUIRED "libtorch_shim;fake_torch_cuda"
     ENVIRONMENT "JOULELINE_LIBTORCH=${torch_cache}/libtorch/current/libjouleline_torch.so;LD_LIBRARY_PATH=${fake_cuda}")
 set_tests_properties(runtime.libtorch_cuda_zoo PROPERTIES LABELS "runtime;slow")
+
+add_test(NAME runtime.interpreter COMMAND ${JL_PYTHON} ${CMAKE_CURRENT_LIST_DIR}/test_interpreter.py
+    $<TARGET_FILE:jouleline> ${PROJECT_SOURCE_DIR}/share/jouleline/torchscript_model.py)
+set_tests_properties(runtime.interpreter PROPERTIES LABELS "runtime" TIMEOUT 300 PROCESSORS 2
+    FIXTURES_REQUIRED libtorch_shim
+    ENVIRONMENT "JOULELINE_LIBTORCH=${torch_cache}/libtorch/current/libjouleline_torch.so")

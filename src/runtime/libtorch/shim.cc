@@ -282,9 +282,11 @@ void describe(void *session, void (*add)(void *, const char *, const char *), vo
         add(ctx, key, value.c_str());
     };
     say("dispatch", s->trace ? "trace" : "graph");
-    // Said by another torch, the verdict says nothing about this one.
+    // Said by another torch, or of another kind of device, the verdict says nothing about this run.
     std::string verdict = s->model->verdict();
-    if (verdict.find("\"torch\": \"" TORCH_VERSION) != std::string::npos)
+    std::string device = s->cuda() ? "\"device\": \"cuda\"" : "\"device\": \"cpu\"";
+    if (verdict.find("\"torch\": \"" TORCH_VERSION) != std::string::npos &&
+        verdict.find(device) != std::string::npos)
         say("same_operators", verdict.find("\"same\": true") != std::string::npos ? "1" : "0");
     say("threads", std::to_string(at::get_num_threads()));
     say("layout", s->target.channels_last ? "nhwc" : "nchw");
