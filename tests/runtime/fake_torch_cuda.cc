@@ -1,6 +1,7 @@
 // A libtorch_cuda.so whose devices are host memory, for the tests of the libtorch runtime without
-// a GPU. Operators are computed by the CPU's kernels on the same storage; like CUDA it refuses
-// operands that lie elsewhere. It counts what a test must see: device, streams, synchronisation,
+// a GPU. Operators are computed by the CPU's kernels on the same storage, which is closed to
+// everybody else: a host that reads or writes it faults. Like CUDA it refuses operands that lie
+// elsewhere. It counts what a test must see: device, streams, synchronisation,
 // copies to and from the host. Loaded in place of torch's own by LD_LIBRARY_PATH.
 #include <ATen/ATen.h>
 #include <ATen/Context.h>
@@ -10,6 +11,9 @@
 #include <ATen/native/CPUFallback.h>
 #include <c10/core/impl/DeviceGuardImplInterface.h>
 #include <cstdlib>
+#include <map>
+#include <mutex>
+#include <sys/mman.h>
 #include <torch/csrc/api/include/torch/version.h>
 #include <torch/library.h>
 
@@ -92,10 +96,66 @@ struct Guard final : c10::impl::DeviceGuardImplInterface {
     }
 };
 
+// The blocks of the device: closed to the host, which faults there, but while something computes.
+struct Blocks {
+    std::mutex lock;
+    std::map<void *, size_t> sizes;
+    int open = 0;
+
+    static void protect(void *data, size_t size, int how)
+    {
+        TORCH_CHECK(mprotect(data, size, how) == 0, "mprotect fails on the fake device's memory");
+    }
+    void enter(int by)
+    {
+        std::lock_guard<std::mutex> hold(lock);
+        bool was = open > 0;
+        open += by;
+        if ((open > 0) == was) return;
+        for (const auto &b : sizes)
+            protect(b.first, b.second, open > 0 ? PROT_READ | PROT_WRITE : PROT_NONE);
+    }
+};
+
+Blocks &blocks()
+{
+    static Blocks *all = new Blocks; // tensors may be freed after static objects
+    return *all;
+}
+
+struct Opened {
+    Opened()
+    {
+        blocks().enter(1);
+    }
+    ~Opened()
+    {
+        blocks().enter(-1);
+    }
+    Opened(const Opened &) = delete;
+    Opened &operator=(const Opened &) = delete;
+};
+
 struct Memory final : c10::Allocator {
     static void release(void *data)
     {
-        std::free(data);
+        Blocks &b = blocks();
+        std::lock_guard<std::mutex> hold(b.lock);
+        auto found = b.sizes.find(data);
+        if (found == b.sizes.end()) std::abort();
+        munmap(data, found->second);
+        b.sizes.erase(found);
+    }
+    static void *take(size_t n)
+    {
+        Blocks &b = blocks();
+        size_t size = (n / 4096 + 1) * 4096;
+        std::lock_guard<std::mutex> hold(b.lock);
+        void *data = mmap(nullptr, size, b.open > 0 ? PROT_READ | PROT_WRITE : PROT_NONE,
+                          MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        TORCH_CHECK_WITH(OutOfMemoryError, data != MAP_FAILED, "CUDA out of memory");
+        b.sizes[data] = size;
+        return data;
     }
 #if TORCH_VERSION_MAJOR >= 2
     c10::DataPtr allocate(size_t n) override
@@ -105,7 +165,7 @@ struct Memory final : c10::Allocator {
     {
         TORCH_CHECK_WITH(OutOfMemoryError, state.limit_bytes <= 0 || n < size_t(state.limit_bytes),
                          "CUDA out of memory. Tried to allocate ", n, " bytes");
-        void *data = std::malloc(n ? n : 1);
+        void *data = take(n);
         return {data, data, release, Device(at::kCUDA, static_cast<c10::DeviceIndex>(current))};
     }
 #if TORCH_VERSION_MAJOR >= 2
@@ -192,6 +252,7 @@ at::Tensor &copy_(at::Tensor &self, const at::Tensor &from, bool)
     if (!self.is_cuda()) state.to_host++;
     launch(streams[current]);
     if (!self.is_cuda()) state.pending = 0; // a copy to pageable memory waits for its stream
+    Opened opened;
     on_host(self).copy_(on_host(from));
     return self;
 }
@@ -200,6 +261,7 @@ at::Scalar item(const at::Tensor &self)
 {
     state.to_host++;
     state.pending = 0;
+    Opened opened;
     return on_host(self).item();
 }
 
@@ -213,6 +275,7 @@ void compute(const c10::OperatorHandle &op, torch::jit::Stack *stack)
                     " found one on the cpu");
     };
     launch(streams[current]);
+    Opened opened;
     Device here(at::kCUDA, static_cast<c10::DeviceIndex>(current));
     for (size_t k = stack->size() - n; k < stack->size(); k++) {
         c10::IValue &v = (*stack)[k];

@@ -61,9 +61,10 @@ target_link_libraries(test_libtorch_cuda PRIVATE runtime_fixture)
 add_test(NAME runtime.libtorch_cuda COMMAND test_libtorch_cuda)
 add_test(NAME runtime.libtorch_cuda_zoo COMMAND compare_zoo 1 1e-4
     ort-cpu/fp32+threads=2 libtorch-cuda/fp32+threads=2)
+# MALLOC_PERTURB_: what is freed is overwritten, so that reading it later is seen.
 set_tests_properties(runtime.libtorch_cuda runtime.libtorch_cuda_zoo PROPERTIES
     LABELS "runtime" TIMEOUT 600 PROCESSORS 2 FIXTURES_REQUIRED "libtorch_shim;fake_torch_cuda"
-    ENVIRONMENT "JOULELINE_LIBTORCH=${torch_cache}/libtorch/current/libjouleline_torch.so;LD_LIBRARY_PATH=${fake_cuda}")
+    ENVIRONMENT "JOULELINE_LIBTORCH=${torch_cache}/libtorch/current/libjouleline_torch.so;LD_LIBRARY_PATH=${fake_cuda};MALLOC_PERTURB_=165")
 set_tests_properties(runtime.libtorch_cuda_zoo PROPERTIES LABELS "runtime;slow")
 
 add_test(NAME runtime.interpreter COMMAND ${JL_PYTHON} ${CMAKE_CURRENT_LIST_DIR}/test_interpreter.py
