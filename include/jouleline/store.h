@@ -209,6 +209,9 @@ const char *jl_study_data_no_energy(const jl_study_data *d);
 size_t jl_study_data_complete_rounds(const jl_study_data *d);
 size_t jl_study_data_studies(const jl_study_data *d); /* that are read as one */
 
+/* Whether the probes are those of other studies of the store, since this one has none. */
+bool jl_study_data_borrowed_probes(const jl_study_data *d);
+
 /* What happened in the runs that count. */
 typedef struct jl_study_runs {
     size_t count, failed;

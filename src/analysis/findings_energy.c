@@ -30,8 +30,9 @@ static void note_fit(jl_notebook *b, uint32_t device, uint32_t configuration,
     jl_buf text = {0}, caution = {0}, query = {0};
     jl_buf_puts(&text, "On ");
     jl_put_device(&text, d);
-    jl_buf_printf(&text, " in %s, the joules of %zu models and %zu probes are made up of ",
-                  b->t->configurations[configuration].name, fit->models, fit->probes);
+    jl_buf_printf(&text, " in %s, the joules of %zu models%s are made up of ",
+                  b->t->configurations[configuration].name, fit->models,
+                  fit->probes ? " and of the probes" : "");
     for (int k = 0; k < JL_ENERGY_TERMS; k++)
         put_term(&text, &fit->term[k], k);
     jl_buf_puts(&text, " (with 95 % intervals by resampling models). Measured idle power:");

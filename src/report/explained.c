@@ -9,12 +9,12 @@
 #include "jouleline/roofline.h"
 #include "report/sections.h"
 
-/* Whether a device ran a configuration at all. */
+/* Whether a device ran models on a configuration at all. */
 static bool ran(const jl_study_table *t, uint32_t device, uint32_t configuration)
 {
     for (size_t i = 0; i < t->cell_count; i++)
         if (t->cells[i].device == device && t->cells[i].configuration == configuration &&
-            t->cells[i].outcome == JL_OUTCOME_OK)
+            t->cells[i].outcome == JL_OUTCOME_OK && !jl_cell_is_probe(t, i))
             return true;
     return false;
 }
@@ -108,7 +108,9 @@ static int put_roofs(jl_report *r, const jl_study_data *d, bool *any, jl_error *
                          "(arithmetic), a pass over far more data than caches hold (memory), or "
                          "hundreds of tiny nodes (dispatch: what starting one node takes). Each "
                          "was run like every model, through the same runtime and precision.");
-    else
+    if (jl_study_data_borrowed_probes(d) && *any)
+        jl_sheet_note(s, "This study measured no probes: these are of other studies in the store.");
+    if (!*any)
         jl_sheet_note(s, "No roofs: the study measured no probes. 'jouleline run --probes on' "
                          "measures them beside the models, in the first three rounds.");
     return 0;

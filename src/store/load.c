@@ -18,6 +18,7 @@ struct jl_study_data {
     bool *pairs;
     char no_energy[512], meters[256];
     size_t complete, studies;
+    bool borrows_probes, borrowed;
     jl_study_runs runs;
 };
 
@@ -438,6 +439,20 @@ static int find_probes(loader *l, jl_error *err)
     return 0;
 }
 
+/* A study without probes of its own has the roofs that other studies of the store measured: they
+ * are those of a device and a configuration, whatever else was measured. */
+static int look_for_own_probes(loader *l, jl_error *err)
+{
+    int64_t own = 0;
+    int rc = jl_sql_number(l->s, &own, 0, err,
+                           "SELECT EXISTS(SELECT 1 FROM study_cell JOIN cell ON cell.id = cell "
+                           "JOIN model ON model.id = model WHERE kind = 'probe' AND study "
+                           "IN " SAME_STUDY ")",
+                           "ri", l->study, (int64_t)l->alone);
+    l->d->borrows_probes = !own && l->d->table.rounds > 0;
+    return rc;
+}
+
 /* Both tables are read from end to end in their own order, which is many times faster than
  * looking up the joules of each run. */
 static int read_runs(loader *l, jl_error *err)
@@ -445,6 +460,7 @@ static int read_runs(loader *l, jl_error *err)
     sqlite3_stmt *q;
     int rc = make_places(l, &l->cells, "cell", err);
     if (!rc) rc = find_probes(l, err);
+    if (!rc) rc = look_for_own_probes(l, err);
     if (!rc)
         rc = jl_sql_number(l->s, &l->run_limit, 0, err, "SELECT coalesce(max(id), 0) + 1 FROM run",
                            "");
@@ -462,9 +478,16 @@ static int read_runs(loader *l, jl_error *err)
     if (rc) return rc;
     while (!rc && sqlite3_step(q) == SQLITE_ROW) {
         uint32_t at = 0, round = place(&l->rounds, sqlite3_column_int64(q, 3));
-        if (round == UINT32_MAX) continue;
-        rc = slot_of(l, sqlite3_column_int64(q, 1), sqlite3_column_int64(q, 2), &at, err);
-        if (!rc) take_run(l, q, at, round);
+        jl_id cell = sqlite3_column_int64(q, 1);
+        bool borrowed = round == UINT32_MAX && l->d->borrows_probes && cell > 0 &&
+                        cell < l->cells.limit && l->probe_cells[cell];
+        if (round == UINT32_MAX && !borrowed) continue;
+        rc = slot_of(l, cell, sqlite3_column_int64(q, 2), &at, err);
+        if (rc) break;
+        l->d->borrowed |= borrowed;
+        /* Any place will do: probes are paired with nothing. */
+        if (borrowed) round = l->slots[at].ok % (uint32_t)l->d->table.rounds;
+        take_run(l, q, at, round);
     }
     sqlite3_finalize(q);
     if (l->has_tail) l->d->table.values[JL_LATENCY_TAIL] = l->d->values[JL_LATENCY_TAIL];
@@ -669,4 +692,9 @@ jl_study_runs jl_study_data_runs(const jl_study_data *d)
 const char *jl_study_data_meters(const jl_study_data *d)
 {
     return d->meters;
+}
+
+bool jl_study_data_borrowed_probes(const jl_study_data *d)
+{
+    return d->borrowed;
 }

@@ -9,6 +9,8 @@
 #include <cmocka.h>
 
 #include "../fixtures/store_of_table.h"
+#include "analysis/table.h"
+#include "jouleline/roofline.h"
 #include "reference_study.h"
 #include "simulated_study.h"
 
@@ -137,6 +139,50 @@ static void probes_idles_and_rounds_come_back(void **state)
     jl_study_data_free(d);
 }
 
+static size_t probes_that_ran(const jl_study_table *t)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < t->cell_count; i++)
+        n += jl_cell_is_probe(t, i) && !jl_cell_median(t, JL_LATENCY, i).why &&
+             !jl_cell_median(t, JL_ENERGY, i).why;
+    return n;
+}
+
+/* A study without probes of its own has those of the others in its store. */
+static void probes_are_borrowed(void **state)
+{
+    (void)state;
+    static sim with, without;
+    sim_make(&with, 0.01, false, true);
+    sim_make(&without, 0.01, false, false);
+    with.t.name = "with";
+    without.t.name = "without";
+    without.t.rounds = 2; /* values of the first cells: only their number matters */
+    jl_error err = {0};
+    assert_int_equal(store_of_table(path, &with.t, "here", &err), 0);
+    assert_int_equal(store_of_table(path, &without.t, "here", &err), 0);
+    jl_store *s;
+    assert_int_equal(jl_store_open(path, JL_STORE_READ, &s, &err), 0);
+    static const char *const names[] = {"with", "without"};
+    for (int i = 0; i < 2; i++) {
+        jl_study_data *d;
+        if (jl_store_load(s, names[i], &d, &err)) fail_msg("%s", err.msg);
+        const jl_study_table *t = jl_study_data_table(d);
+        assert_int_equal(probes_that_ran(t), SIM_PROBES);
+        assert_int_equal(jl_study_data_borrowed_probes(d), i == 1);
+        assert_int_equal(t->rounds, i == 1 ? 2 : SIM_ROUNDS);
+        assert_int_equal(jl_study_data_runs(d).count,
+                         (size_t)(SIM_MODELS * SIM_BATCHES) * t->rounds);
+        jl_roofs roofs;
+        assert_int_equal(
+            jl_study_roofs(t, t->cells[0].device, t->cells[0].configuration, &roofs, &err), 0);
+        assert_int_equal(roofs.rate[JL_ROOF_MEMORY].why, JL_KNOWN);
+        jl_study_data_free(d);
+    }
+    jl_store_close(s);
+    assert_int_equal(unlink(path), 0);
+}
+
 static void other_percentiles_are_refused(void **state)
 {
     (void)state;
@@ -155,6 +201,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reference_comes_back),
         cmocka_unit_test(probes_idles_and_rounds_come_back),
+        cmocka_unit_test(probes_are_borrowed),
         cmocka_unit_test(other_percentiles_are_refused),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
