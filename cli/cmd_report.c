@@ -34,8 +34,8 @@ static const jl_option options[] = {
      .command_line = true,
      .offset = offsetof(settings, sections),
      .help = "ran, findings, cells, pairs, families, precision, int8, batch, devices, interpreter, "
-             "roofline, energy, paradox, audit, portability, or all (default: what ran and failed, "
-             "the main "
+             "roofline, energy, paradox, repeatability, idle, audit, portability, or all (default: "
+             "what ran and failed, the main "
              "findings, cells)"},
     {.name = "baseline",
      .kind = JL_OPT_TEXT,
@@ -129,8 +129,10 @@ const jl_command jl_command_report = {
         "sentences, each with the query that lists its values; without -s only the main ones, "
         "without queries. cells: one row a cell with medians over rounds and their intervals. "
         "pairs: every two configurations of a model and batch, tested. families, precision, int8, "
-        "batch, devices: what holds over models. roofline, energy, paradox: why. audit: what was "
-        "not held equal, and on what it was measured. portability: what does not run.",
+        "batch, devices: what holds over models. roofline, energy, paradox: why. "
+        "repeatability: how joules vary from run to run, and by what. idle: power without load and "
+        "its drift. audit: what was not held equal, and on what it was measured. portability: what "
+        "does not run.",
     .options = options,
     .settings_size = sizeof(settings),
     .run = run,

@@ -17,10 +17,10 @@ typedef struct jl_repeatability {
     jl_value mean;           /* in the figure's own unit; absent below three runs */
     jl_value cv;             /* coefficient of variation, n - 1 in the denominator */
     jl_interval cv_interval; /* of normal figures: chi-square of the standard deviation */
-    /* Parts of the stated errors, root mean squares over runs; absent where runs state none. */
+    /* Parts of the stated errors, medians over runs; absent where a run states none. */
     jl_value sensor, sampling;
     /* Between runs: Paule and Mandel's estimate of t and its interval by Q profiles; absent without
-     * stated errors (or where one is 0), 0 where the runs differ no more than they state. */
+     * stated errors (or where one is 0); 0 where the runs differ no more than they state. */
     jl_value between;
     jl_interval between_interval;
     bool between_shown; /* Cochran's test of t = 0 rejects: p_between < 1 - level */

@@ -41,6 +41,17 @@ const char *jl_metric_name(jl_metric m);
  * tail, whose column depends on the percentile. */
 const char *jl_metric_column(jl_metric m);
 
+/* What else is known of a run; each may be missing. */
+typedef enum jl_detail {
+    JL_DETAIL_THROUGHPUT,       /* items per second over the timed loop, however many in flight */
+    JL_DETAIL_ENERGY_SE,        /* random standard error that the run states for its gross joules */
+    JL_DETAIL_ENERGY_SENSOR_SE, /* the part of it that the sensor's ticks and resolution make */
+    JL_DETAIL_NET_WAKING_SE,
+    JL_DETAIL_DRIFT,       /* change of power over the window, relative */
+    JL_DETAIL_POWER_CHECK, /* power readings over the counter, minus 1 */
+    JL_DETAIL_COUNT
+} jl_detail;
+
 typedef struct jl_study_model {
     const char *name;
     const char *family; /* "lightweight", "standard", "layernorm", or any other; NULL: none */
@@ -81,7 +92,17 @@ typedef struct jl_study_cell {
     uint64_t agree_items, checked_items; /* top-1 agreement with FP32; 0 checked: none */
     const jl_study_fact *facts;          /* fact_count of them, for the fairness audit */
     size_t fact_count;
+    uint32_t unsettled; /* runs measured before time and power were at rest */
 } jl_study_cell;
+
+/* Power without load, of a board or of a domain of the host, in one round. */
+typedef struct jl_study_idle {
+    const char *label; /* the device's name, or the domain's */
+    const char *uuid;  /* of the device; NULL for a domain of the host */
+    bool waking;       /* context open, model loaded; else sleeping */
+    size_t round;      /* column */
+    double power_w, power_se_w, sm_clock_mhz, temperature_c; /* NaN where not read */
+} jl_study_idle;
 
 typedef struct jl_study_table {
     const char *name; /* of the study, as in the store; may be NULL */
@@ -95,9 +116,12 @@ typedef struct jl_study_table {
     size_t cell_count;
     size_t rounds;
     const bool *pairs; /* per round: complete, so that it gives pairs; NULL: all */
-    const double *values[JL_METRIC_COUNT]; /* each cell_count x rounds, or NULL: not measured */
-    double tail_percentile;                /* of JL_LATENCY_TAIL, 0.99 for P99 */
-    bool modelled_energy;                  /* joules come from a model, not a sensor */
+    const double *values[JL_METRIC_COUNT];  /* each cell_count x rounds, or NULL: not measured */
+    const double *details[JL_DETAIL_COUNT]; /* the same */
+    const jl_study_idle *idles;             /* sorted by label, waking, round */
+    size_t idle_count;
+    double tail_percentile; /* of JL_LATENCY_TAIL, 0.99 for P99 */
+    bool modelled_energy;   /* joules come from a model, not a sensor */
 } jl_study_table;
 
 /* Probes are in no table, comparison or count of failures: roofs and the energy model alone take

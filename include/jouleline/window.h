@@ -152,7 +152,8 @@ void jl_span_estimate(const jl_meter_domain *domain, const jl_tick *ticks, size_
 
 /* A sensor's power readings against its own counter: of a sensor that offers both, at every update
  * the power shown and the mean power that the counter gives for the time which that reading
- * averages over. The load need not be steady. */
+ * averages over. The load need not be steady. Readings that average less than half a tick are not
+ * compared. */
 typedef struct jl_power_check {
     bool valid; /* three readings or more */
     size_t readings;

@@ -88,9 +88,30 @@ static void between_runs(const runs *r, double mean, double level, jl_repeatabil
                                           .level = level};
 }
 
-static double root_mean_square(double square, size_t n)
+static int by_value(const void *a, const void *b)
 {
-    return sqrt(square / (double)n);
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* Sorts x. */
+static double median_of(double *x, size_t n)
+{
+    qsort(x, n, sizeof *x, by_value);
+    return 0.5 * (x[n / 2] + x[(n - 1) / 2]);
+}
+
+/* Medians over runs: one run that was held up does not stand for all. `space` holds 2 n values. */
+static void stated_parts(const double *se, const double *sensor_se, size_t n, double mean,
+                         double *space, jl_repeatability *out)
+{
+    double *sensor = space, *sampling = space + n;
+    for (size_t i = 0; i < n; i++) {
+        sensor[i] = sensor_se[i];
+        sampling[i] = sqrt(fmax(se[i] * se[i] - sensor_se[i] * sensor_se[i], 0));
+    }
+    out->sensor = jl_some(median_of(sensor, n) / mean);
+    out->sampling = jl_some(median_of(sampling, n) / mean);
 }
 
 int jl_repeatability_of(const double *y, const double *se, const double *sensor_se, size_t n,
@@ -107,23 +128,17 @@ int jl_repeatability_of(const double *y, const double *se, const double *sensor_
                               .between_interval = no_interval,
                               .p_between = none};
     if (!(level > 0 && level < 1)) return jl_fail(err, JL_ERR_USAGE, "a level must be in (0, 1)");
-    JL_OWNED double *space = calloc(2 * n + 1, sizeof *space);
+    JL_OWNED double *space = calloc(5 * n + 1, sizeof *space);
     if (!space) return jl_fail(err, JL_ERR_MEMORY, "no memory for %zu runs", n);
     runs r = {.y = space, .s = space + n};
-    double stated = 0, sensor = 0, with_sensor = 0;
-    bool all_stated = se != NULL;
+    double *of_sensor = space + 2 * n;
+    bool all_stated = se != NULL, all_parted = sensor_se != NULL;
     for (size_t i = 0; i < n; i++) {
         if (!isfinite(y[i])) continue;
-        bool has = se && isfinite(se[i]) && se[i] > 0;
-        all_stated = all_stated && has;
-        if (has) {
-            r.s[r.n] = se[i];
-            stated += se[i] * se[i];
-        }
-        if (has && sensor_se && isfinite(sensor_se[i])) {
-            sensor += sensor_se[i] * sensor_se[i];
-            with_sensor++;
-        }
+        all_stated = all_stated && isfinite(se[i]) && se[i] > 0;
+        all_parted = all_parted && isfinite(sensor_se[i]);
+        r.s[r.n] = all_stated ? se[i] : 0;
+        of_sensor[r.n] = all_parted ? sensor_se[i] : 0;
         r.y[r.n++] = y[i];
     }
     out->n = r.n;
@@ -137,10 +152,7 @@ int jl_repeatability_of(const double *y, const double *se, const double *sensor_
                                      .high = out->cv.value * sqrt(df / chi2_upper(1 - tail, df)),
                                      .level = level};
     if (!all_stated) return 0;
-    if (with_sensor >= (double)r.n) {
-        out->sensor = jl_some(root_mean_square(sensor, r.n) / mean);
-        out->sampling = jl_some(root_mean_square(fmax(stated - sensor, 0), r.n) / mean);
-    }
+    if (all_parted) stated_parts(r.s, of_sensor, r.n, mean, space + 3 * n, out);
     between_runs(&r, mean, level, out);
     return 0;
 }
@@ -191,12 +203,6 @@ int jl_round_drift_of(const double *y, const double *se, size_t rounds, double l
     return 0;
 }
 
-static int by_value(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 bool jl_indistinct_from_zero(const double *y, const double *se, size_t n)
 {
     if (!y || !se) return false;
@@ -211,7 +217,5 @@ bool jl_indistinct_from_zero(const double *y, const double *se, size_t n)
     if (!k) return false;
     double error = sqrt(square / (double)k);
     if (k >= JL_REPEATABILITY_NEEDS) error = fmax(error, sd_of(x, k));
-    qsort(x, k, sizeof *x, by_value);
-    double median = 0.5 * (x[k / 2] + x[(k - 1) / 2]);
-    return median <= 2 * error / sqrt((double)k);
+    return median_of(x, k) <= 2 * error / sqrt((double)k);
 }

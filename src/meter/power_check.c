@@ -43,7 +43,7 @@ static size_t moments_of(const jl_tick *ticks, size_t count, int64_t from_ns, mo
 /* What the counter says the i-th reading should show: mean power over what it averages. */
 static double expected_w(const moment *m, size_t n, size_t i, double average_s)
 {
-    double since_s = average_s > 0 ? m[i].t_s - average_s : i ? m[i - 1].t_s : NAN;
+    double since_s = m[i].t_s - average_s;
     if (!(since_s >= 0)) return NAN;
     return (m[i].energy_j - energy_at(m, n, since_s)) / (m[i].t_s - since_s);
 }
@@ -54,6 +54,8 @@ void jl_power_check_of(const jl_meter_domain *d, const jl_tick *ticks, size_t co
     *out = (jl_power_check){.counter_w = NAN, .power_w = NAN, .rel = NAN, .se_rel = NAN};
     double average_s = d->power_average_s >= 0 ? d->power_average_s : 1, end_s = 0;
     double sum_p = 0, sum_e = 0, sum_pp = 0, sum_pe = 0, sum_ee = 0, first_s = 0, k = 0;
+    if (average_s < 0.5 * d->tick_s)
+        return; /* it shows a moment, not what lies between two ticks */
     moment *m = calloc(count + 1, sizeof *m);
     if (!m) return;
     size_t n = moments_of(ticks, count, from_ns, m);

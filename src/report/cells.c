@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/memory.h"
+#include "jouleline/repeatability.h"
 #include "report/sections.h"
 
 static const double LEVEL = 0.95;
@@ -21,6 +22,7 @@ static const jl_sheet_column columns[] = {
     {"outcome", NULL, false},
     {"message", NULL, false},
     {"rounds", NULL, false},
+    {"unsettled_runs", NULL, false},
     {"simulated", NULL, false},
     {"modelled", NULL, false},
     {"latency_ns", NULL, false},
@@ -29,12 +31,14 @@ static const jl_sheet_column columns[] = {
     {"interval_level", NULL, false},
     {NULL, "latency ms/call", true},
     {NULL, "interval", true},
-    {NULL, "items/s", JL_RIGHT_IF_ROOM},
+    {"throughput_items_per_s", "items/s", JL_RIGHT_IF_ROOM},
     {"energy_j_per_item", "energy J/item", true},
     {"energy_j_per_item_low", NULL, false},
     {"energy_j_per_item_high", NULL, false},
     {NULL, "interval", true},
-    {"net_waking_j_per_item", "net of waking idle J/item", true},
+    {"net_waking_j_per_item", NULL, false},
+    {NULL, "net of waking idle J/item", true},
+    {"net_waking_indistinct", NULL, false},
     {"net_waking_j_per_item_low", NULL, false},
     {"net_waking_j_per_item_high", NULL, false},
     {"net_sleeping_j_per_item", NULL, false},
@@ -46,23 +50,6 @@ static const jl_sheet_column columns[] = {
     {"flop_per_call", NULL, false},
 };
 enum { COLUMNS = sizeof columns / sizeof *columns };
-
-typedef struct row {
-    const jl_study_cell *cell;
-    size_t at;
-} row;
-
-static int by_words(const void *a, const void *b, void *table)
-{
-    const jl_study_table *t = table;
-    const jl_study_cell *x = ((const row *)a)->cell, *y = ((const row *)b)->cell;
-    if (x->model != y->model) return x->model < y->model ? -1 : 1;
-    if (x->device != y->device) return x->device < y->device ? -1 : 1;
-    if (x->batch != y->batch) return x->batch < y->batch ? -1 : 1;
-    int c =
-        strcmp(t->configurations[x->configuration].name, t->configurations[y->configuration].name);
-    return c ? c : (x->in_flight > y->in_flight) - (x->in_flight < y->in_flight);
-}
 
 static void put_ends(jl_sheet *s, const jl_summary *m)
 {
@@ -83,17 +70,39 @@ static jl_value median(const jl_summary *m)
     return m ? m->median : jl_none(JL_NO_VALUES);
 }
 
-static void put_latency(jl_sheet *s, jl_arena *a, const jl_study_cell *c, const jl_summary *m)
+/* Items per second as the loop finished them, calls in flight included; of stores that do not hold
+ * it, one call after the other. */
+static jl_value throughput(const jl_study_table *t, const jl_study_cell *c, jl_value latency)
+{
+    const double *all = t->details[JL_DETAIL_THROUGHPUT];
+    jl_summary m;
+    size_t at = (size_t)(c - t->cells) * t->rounds;
+    if (all && !jl_summarise(all + at, t->rounds, LEVEL, &m, NULL) && !m.median.why)
+        return m.median;
+    if (latency.why || c->in_flight != 1) return jl_none(JL_NO_VALUES);
+    return jl_some(c->batch / (latency.value * 1e-9));
+}
+
+static void put_latency(jl_sheet *s, jl_arena *a, const jl_study_table *t, const jl_study_cell *c,
+                        const jl_summary *m)
 {
     jl_value v = median(m);
     jl_sheet_value(s, v);
     put_ends(s, m);
     jl_sheet_number(s, m && !m->median_interval.why ? m->median_interval.level : NAN);
     bool ok = c->outcome == JL_OUTCOME_OK;
-    jl_sheet_text(s, ok ? jl_digits(a, v, 1e-6) : jl_outcome_name(c->outcome));
+    const char *ms = jl_digits(a, v, 1e-6);
+    if (ms && c->unsettled) ms = jl_arena_printf(a, "%s*", ms);
+    jl_sheet_text(s, ok ? ms : jl_outcome_name(c->outcome));
     jl_sheet_text(s, ends(a, m, 1e-6));
-    bool rate = !v.why && c->in_flight == 1;
-    jl_sheet_text(s, rate ? jl_digits(a, jl_some(c->batch / (v.value * 1e-9)), 1) : NULL);
+    jl_sheet_value(s, throughput(t, c, v));
+}
+
+static bool within_idle(const jl_study_table *t, const jl_study_cell *c)
+{
+    const double *net = t->values[JL_ENERGY_NET_WAKING], *se = t->details[JL_DETAIL_NET_WAKING_SE];
+    size_t at = (size_t)(c - t->cells) * t->rounds;
+    return net && se && jl_indistinct_from_zero(net + at, se + at, t->rounds);
 }
 
 static void put_place(jl_sheet *s, jl_report *r, const jl_study_table *t, const jl_study_cell *c)
@@ -125,13 +134,18 @@ static void put_cell(jl_sheet *s, jl_report *r, const jl_study_table *t, const j
     size_t rounds = m[JL_LATENCY] ? m[JL_LATENCY]->n : 0;
     put_place(s, r, t, c);
     jl_sheet_count(s, rounds);
+    jl_sheet_count(s, c->unsettled);
     jl_sheet_bool(s, t->devices[c->device].simulated);
     jl_sheet_bool(s, t->modelled_energy);
-    put_latency(s, a, c, m[JL_LATENCY]);
+    put_latency(s, a, t, c, m[JL_LATENCY]);
     jl_sheet_value(s, median(m[JL_ENERGY]));
     put_ends(s, m[JL_ENERGY]);
     jl_sheet_text(s, ends(a, m[JL_ENERGY], 1));
-    jl_sheet_value(s, median(m[JL_ENERGY_NET_WAKING]));
+    jl_value net = median(m[JL_ENERGY_NET_WAKING]);
+    bool indistinct = within_idle(t, c);
+    jl_sheet_number(s, net.why ? NAN : net.value);
+    jl_sheet_text(s, indistinct ? "within idle" : jl_digits(a, net, 1));
+    jl_sheet_bool(s, indistinct);
     put_ends(s, m[JL_ENERGY_NET_WAKING]);
     jl_sheet_value(s, median(m[JL_ENERGY_NET_SLEEPING]));
     put_ends(s, m[JL_ENERGY_NET_SLEEPING]);
@@ -141,6 +155,31 @@ static void put_cell(jl_sheet *s, jl_report *r, const jl_study_table *t, const j
     jl_sheet_number(s, c->checked_items ? (double)c->agree_items : NAN);
     jl_sheet_number(s, c->checked_items ? (double)c->checked_items : NAN);
     jl_sheet_number(s, c->flop);
+}
+
+static void note_marks(jl_sheet *s, const jl_study_table *t)
+{
+    const jl_study_cell *worst = NULL;
+    size_t marked = 0, within = 0;
+    for (size_t i = 0; i < t->cell_count; i++) {
+        const jl_study_cell *c = &t->cells[i];
+        if (jl_cell_is_probe(t, i)) continue;
+        within += within_idle(t, c);
+        if (!c->unsettled) continue;
+        marked++;
+        if (!worst || c->unsettled > worst->unsettled) worst = c;
+    }
+    if (worst)
+        jl_sheet_note(
+            s,
+            "*: in %zu cell%s some runs were measured before time and power had come to "
+            "rest, most in %s, batch %u, %s (%u of %zu rounds). A longer --warmup settles "
+            "them; section repeatability shows the drift.",
+            marked, marked == 1 ? "" : "s", t->models[worst->model].name, worst->batch,
+            t->configurations[worst->configuration].name, worst->unsettled, t->rounds);
+    if (within)
+        jl_sheet_note(s, "within idle: not distinguishable from idle (net of waking idle, it lies "
+                         "within two standard errors of zero).");
 }
 
 static void put_notes(jl_sheet *s, const jl_study_data *d, const jl_summary *latency, size_t usual)
@@ -180,6 +219,7 @@ static void put_notes(jl_sheet *s, const jl_study_data *d, const jl_summary *lat
                           host, other);
         if (!host) host = other;
     }
+    note_marks(s, t);
     jl_note_origin(s, d);
     bool failed = false;
     for (size_t i = 0; i < t->cell_count; i++)
@@ -202,15 +242,12 @@ int jl_section_cells(jl_report *r, const jl_study_data *d, const jl_report_optio
 {
     (void)o;
     const jl_study_table *t = jl_study_data_table(d);
-    JL_OWNED row *rows = calloc(t->cell_count + 1, sizeof *rows);
+    JL_OWNED size_t *order = calloc(t->cell_count + 1, sizeof *order);
     JL_OWNED jl_summary *summaries = calloc(JL_METRIC_COUNT * t->cell_count + 1, sizeof *summaries);
-    if (!rows || !summaries) return jl_fail(err, JL_ERR_MEMORY, "no memory for the cells");
+    if (!order || !summaries) return jl_fail(err, JL_ERR_MEMORY, "no memory for the cells");
     int rc = summarise(t, summaries, err);
     if (rc) return rc;
-    size_t count = 0;
-    for (size_t i = 0; i < t->cell_count; i++)
-        if (!jl_cell_is_probe(t, i)) rows[count++] = (row){&t->cells[i], i};
-    qsort_r(rows, count, sizeof *rows, by_words, (void *)(uintptr_t)t);
+    size_t count = jl_cells_in_order(t, order);
     size_t usual = 0; /* rounds of the cells that have most */
     for (size_t i = 0; i < t->cell_count && t->values[JL_LATENCY]; i++)
         if (summaries[i].n > usual) usual = summaries[i].n;
@@ -218,8 +255,8 @@ int jl_section_cells(jl_report *r, const jl_study_data *d, const jl_report_optio
     for (size_t i = 0; i < count; i++) {
         const jl_summary *m[JL_METRIC_COUNT];
         for (int k = 0; k < JL_METRIC_COUNT; k++)
-            m[k] = t->values[k] ? &summaries[(size_t)k * t->cell_count + rows[i].at] : NULL;
-        put_cell(s, r, t, rows[i].cell, m, usual);
+            m[k] = t->values[k] ? &summaries[(size_t)k * t->cell_count + order[i]] : NULL;
+        put_cell(s, r, t, &t->cells[order[i]], m, usual);
     }
     put_notes(s, d, t->values[JL_LATENCY] ? summaries : NULL, usual);
     return 0;

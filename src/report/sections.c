@@ -1,6 +1,7 @@
 #include "report/sections.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "jouleline/portability.h"
 #include "report/sheet_private.h"
@@ -20,6 +21,8 @@ const jl_section jl_sections[] = {
     {"roofline", "which roof binds each cell", jl_section_roofline},
     {"energy", "where the joules go", jl_section_energy},
     {"paradox", "fewer operations, more energy", jl_section_paradox},
+    {"repeatability", "how joules vary from run to run, and by what", jl_section_repeatability},
+    {"idle", "power without load, and its drift", jl_section_idle},
     {"audit", "what compared configurations do not hold equal", jl_section_audit},
     {"portability", "what does not run, and in whose words", jl_section_portability},
     {0},
@@ -73,6 +76,27 @@ const char *jl_place_words(jl_report *r, const jl_study_table *t, const jl_study
     return jl_arena_printf(r->arena, "%s, batch %u%s%s%s", t->models[c->model].name, c->batch,
                            flight, device ? ", " : "",
                            device ? jl_device_label(r, t, c->device) : "");
+}
+
+static int by_words(const void *a, const void *b, void *table)
+{
+    const jl_study_table *t = table;
+    const jl_study_cell *x = &t->cells[*(const size_t *)a], *y = &t->cells[*(const size_t *)b];
+    if (x->model != y->model) return x->model < y->model ? -1 : 1;
+    if (x->device != y->device) return x->device < y->device ? -1 : 1;
+    if (x->batch != y->batch) return x->batch < y->batch ? -1 : 1;
+    int c =
+        strcmp(t->configurations[x->configuration].name, t->configurations[y->configuration].name);
+    return c ? c : (x->in_flight > y->in_flight) - (x->in_flight < y->in_flight);
+}
+
+size_t jl_cells_in_order(const jl_study_table *t, size_t *order)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < t->cell_count; i++)
+        if (!jl_cell_is_probe(t, i)) order[count++] = i;
+    qsort_r(order, count, sizeof *order, by_words, (void *)(uintptr_t)t);
+    return count;
 }
 
 size_t jl_report_metrics(const jl_study_table *t, jl_metric metrics[2])

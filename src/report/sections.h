@@ -51,6 +51,10 @@ int jl_section_energy(jl_report *r, const jl_study_data *d, const jl_report_opti
                       jl_error *err);
 int jl_section_paradox(jl_report *r, const jl_study_data *d, const jl_report_options *o,
                        jl_error *err);
+int jl_section_repeatability(jl_report *r, const jl_study_data *d, const jl_report_options *o,
+                             jl_error *err);
+int jl_section_idle(jl_report *r, const jl_study_data *d, const jl_report_options *o,
+                    jl_error *err);
 int jl_section_findings(jl_report *r, const jl_study_data *d, const jl_report_options *o,
                         jl_error *err);
 
@@ -62,6 +66,9 @@ bool jl_several_devices(jl_report *r, const jl_study_table *t);
 bool jl_several_in_flight(jl_report *r, const jl_study_table *t);
 /* "resnet50, batch 8", with the device and the calls in flight where the study has several. */
 const char *jl_place_words(jl_report *r, const jl_study_table *t, const jl_study_cell *c);
+/* The cells of models (no probes) as readers look for them: by model, device, batch, configuration
+ * and calls in flight. `order` has room for all cells; how many there are. */
+size_t jl_cells_in_order(const jl_study_table *t, size_t *order);
 /* Latency, and the gross energy where it was measured. */
 size_t jl_report_metrics(const jl_study_table *t, jl_metric metrics[2]);
 /* "energy (modelled)" where it is. */

@@ -360,7 +360,12 @@ static int fake_submit(void *ctx, int slot, jl_error *err)
         return jl_fail(err, JL_ERR_USAGE, "there is no slot %d", slot);
     if (!f->work) return call_without_work(f);
     int64_t t_ns = begin_call(f), now_ns = jl_now_ns();
-    if (f->outstanding++ == 0) {
+    bool idle = f->outstanding++ == 0;
+    if (!idle && f->free_ns < now_ns) { /* it ran dry before this call came */
+        set_power(f, f->free_ns, f->static_w);
+        idle = true;
+    }
+    if (idle) {
         f->free_ns = now_ns;
         set_power(f, now_ns, f->static_w + f->dynamic_j / ((double)t_ns * 1e-9 + 1e-12));
     }

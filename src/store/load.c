@@ -6,70 +6,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/arena.h"
-#include "jouleline/study_table.h"
 #include "store/host_facts.h"
-#include "store/sql.h"
+#include "store/load_private.h"
 
-struct jl_study_data {
-    jl_study_table table;
-    jl_arena *arena;
-    double *values[JL_METRIC_COUNT];
-    bool *pairs;
-    char no_energy[512], meters[256];
-    size_t complete, studies;
-    bool borrows_probes, borrowed;
-    jl_study_runs runs;
-};
-
-/* Ids of a table's rows to places in an array; ids are dense in a store. */
-typedef struct places {
-    uint32_t *at;
-    int64_t limit;
-} places;
-
-/* A cell of the store on one device. */
-typedef struct slot {
-    jl_id cell, device;
-    uint32_t next; /* other devices of the cell */
-    uint32_t ok, failed, powers;
-    double power_sum_w;
-    jl_id facts;
-    bool probe; /* of a roofline probe, which is none of the study's models */
-} slot;
-
-/* Where the numbers of a run go. */
-typedef struct run_place {
-    uint32_t slot;  /* UINT32_MAX: not of this study, or it does not count */
-    uint32_t round; /* UINT32_MAX: it gives no numbers */
-} run_place;
-
-typedef struct loader {
-    jl_store *s;
-    jl_study_data *d;
-    jl_id study;
-    bool alone; /* chosen by its uid: not joined with others of its specification */
-    int tail;   /* percentile: 90, 95, 99 */
-    bool has_tail;
-    places models, configurations, devices, cells, rounds, facts;
-    run_place *runs;   /* by the run's id */
-    bool *probe_cells; /* by the cell's id */
-    int64_t run_limit;
-    slot *slots;
-    jl_study_cell *out;
-    uint32_t slot_count, slot_room;
-    struct fact_list {
-        const jl_study_fact *items;
-        size_t count;
-    } * fact_lists;
-} loader;
-
-static int no_memory(jl_error *err)
+int jl_load_no_memory(jl_error *err)
 {
     return jl_fail(err, JL_ERR_MEMORY, "no memory to read the store");
 }
 
-static const char *text(loader *l, sqlite3_stmt *q, int column)
+const char *jl_load_text(loader *l, sqlite3_stmt *q, int column)
 {
     const unsigned char *t = sqlite3_column_text(q, column);
     return t ? jl_arena_strndup(l->d->arena, (const char *)t,
@@ -77,7 +22,7 @@ static const char *text(loader *l, sqlite3_stmt *q, int column)
              : NULL;
 }
 
-static double number(sqlite3_stmt *q, int column)
+double jl_load_number(sqlite3_stmt *q, int column)
 {
     return sqlite3_column_type(q, column) == SQLITE_NULL ? NAN : sqlite3_column_double(q, column);
 }
@@ -92,22 +37,17 @@ static int make_places(loader *l, places *p, const char *table, jl_error *err)
         return jl_fail(err, JL_ERR_LIMIT, "%s: the ids of %s are out of range", l->s->path, table);
     p->limit++;
     p->at = jl_arena_array(l->d->arena, (size_t)p->limit, sizeof *p->at);
-    if (!p->at) return no_memory(err);
+    if (!p->at) return jl_load_no_memory(err);
     memset(p->at, 0xff, (size_t)p->limit * sizeof *p->at);
     return 0;
 }
 
-static uint32_t place(const places *p, jl_id id)
+uint32_t jl_load_place(const places *p, jl_id id)
 {
     return id > 0 && id < p->limit ? p->at[id] : UINT32_MAX;
 }
 
 /* --- which study --- */
-
-/* ?2: 1 for the one study alone. */
-#define SAME_STUDY                                                                                 \
-    "(SELECT id FROM study WHERE id = ?1 OR (NOT ?2 AND "                                          \
-    "spec = (SELECT spec FROM study WHERE id = ?1)))"
 
 static int count_of(loader *l, const char *sql, size_t *n, jl_error *err)
 {
@@ -147,13 +87,13 @@ static int read_models(loader *l, jl_error *err)
     if (!rc) rc = count_of(l, "SELECT count(*) FROM model", &l->d->table.model_count, err);
     jl_study_model *all = jl_arena_array(l->d->arena, l->d->table.model_count + 1, sizeof *all);
     sqlite3_stmt *q;
-    if (!rc && !all) rc = no_memory(err);
+    if (!rc && !all) rc = jl_load_no_memory(err);
     if (!rc) rc = jl_sql_query(l->s, &q, err, "SELECT id, name, family, kind FROM model", "");
     if (rc) return rc;
     size_t n = 0;
     for (; n < l->d->table.model_count && sqlite3_step(q) == SQLITE_ROW; n++) {
         l->models.at[sqlite3_column_int64(q, 0)] = (uint32_t)n;
-        all[n] = (jl_study_model){.name = text(l, q, 1), .family = text(l, q, 2)};
+        all[n] = (jl_study_model){.name = jl_load_text(l, q, 1), .family = jl_load_text(l, q, 2)};
         all[n].probe = !strcmp((const char *)sqlite3_column_text(q, 3), "probe");
     }
     sqlite3_finalize(q);
@@ -177,7 +117,7 @@ static int read_configurations(loader *l, jl_error *err)
     if (!rc) rc = count_of(l, "SELECT count(*) FROM configuration", &room, err);
     jl_study_configuration *all = jl_arena_array(l->d->arena, room + 1, sizeof *all);
     sqlite3_stmt *q;
-    if (!rc && !all) rc = no_memory(err);
+    if (!rc && !all) rc = jl_load_no_memory(err);
     if (!rc)
         rc = jl_sql_query(l->s, &q, err,
                           "SELECT id, text, runtime, provider, precision, regime "
@@ -185,7 +125,7 @@ static int read_configurations(loader *l, jl_error *err)
                           "");
     if (rc) return rc;
     for (size_t row = 0; row < room && sqlite3_step(q) == SQLITE_ROW; row++) {
-        const char *full = text(l, q, 1), *name = full ? without_device(l, full) : NULL;
+        const char *full = jl_load_text(l, q, 1), *name = full ? without_device(l, full) : NULL;
         if (!name) break;
         uint32_t at = 0;
         while (at < n && strcmp(all[at].name, name) != 0)
@@ -194,9 +134,9 @@ static int read_configurations(loader *l, jl_error *err)
         if (at < n) continue;
         all[n++] = (jl_study_configuration){
             .name = name,
-            .runtime = text(l, q, 2),
-            .provider = text(l, q, 3),
-            .precision = text(l, q, 4),
+            .runtime = jl_load_text(l, q, 2),
+            .provider = jl_load_text(l, q, 3),
+            .precision = jl_load_text(l, q, 4),
             .options = strchr(name, '+'),
             .native = !strcmp((const char *)sqlite3_column_text(q, 5), "native")};
     }
@@ -211,7 +151,7 @@ static int name_devices(loader *l, jl_study_device *all, const int *positions, s
                         jl_error *err)
 {
     const char **names = jl_arena_array(l->d->arena, n + 1, sizeof *names);
-    if (!names) return no_memory(err);
+    if (!names) return jl_load_no_memory(err);
     for (size_t i = 0; i < n; i++) {
         bool same_host = false, other_host = false;
         for (size_t k = 0; k < n; k++) {
@@ -226,7 +166,7 @@ static int name_devices(loader *l, jl_study_device *all, const int *positions, s
                        ? jl_arena_printf(l->d->arena, "%s%s%s%s", all[i].name, at,
                                          other_host ? " on " : "", other_host ? all[i].host : "")
                        : all[i].name;
-        if (!names[i]) return no_memory(err);
+        if (!names[i]) return jl_load_no_memory(err);
     }
     for (size_t i = 0; i < n; i++)
         all[i].name = names[i];
@@ -241,7 +181,7 @@ static int read_devices(loader *l, jl_error *err)
     jl_study_device *all = jl_arena_array(l->d->arena, l->d->table.device_count + 1, sizeof *all);
     int *positions = jl_arena_array(l->d->arena, l->d->table.device_count + 1, sizeof *positions);
     sqlite3_stmt *q;
-    if (!rc && (!all || !positions)) rc = no_memory(err);
+    if (!rc && (!all || !positions)) rc = jl_load_no_memory(err);
     if (!rc)
         rc = jl_sql_query(l->s, &q, err,
                           "SELECT device.id, device.name, device.uid, host.name, device.simulated, "
@@ -257,13 +197,13 @@ static int read_devices(loader *l, jl_error *err)
     size_t n = 0;
     for (; !rc && n < l->d->table.device_count && sqlite3_step(q) == SQLITE_ROW; n++) {
         l->devices.at[sqlite3_column_int64(q, 0)] = (uint32_t)n;
-        all[n] = (jl_study_device){.name = text(l, q, 1),
-                                   .uuid = text(l, q, 2),
-                                   .host = text(l, q, 3),
+        all[n] = (jl_study_device){.name = jl_load_text(l, q, 1),
+                                   .uuid = jl_load_text(l, q, 2),
+                                   .host = jl_load_text(l, q, 3),
                                    .simulated = sqlite3_column_int(q, 4) != 0,
-                                   .gain_error = number(q, 5),
-                                   .idle_sleeping_w = number(q, 6),
-                                   .idle_waking_w = number(q, 7)};
+                                   .gain_error = jl_load_number(q, 5),
+                                   .idle_sleeping_w = jl_load_number(q, 6),
+                                   .idle_waking_w = jl_load_number(q, 7)};
         positions[n] = sqlite3_column_int(q, 8);
         rc = jl_host_facts(l->s, sqlite3_column_int64(q, 9), l->study, l->alone, l->d->arena,
                            &all[n].facts, &all[n].fact_count, err);
@@ -285,7 +225,7 @@ static int read_rounds(loader *l, jl_error *err)
                       &l->d->table.rounds, err);
     l->d->pairs = jl_arena_array(l->d->arena, l->d->table.rounds + 1, sizeof *l->d->pairs);
     sqlite3_stmt *q;
-    if (!rc && !l->d->pairs) rc = no_memory(err);
+    if (!rc && !l->d->pairs) rc = jl_load_no_memory(err);
     if (!rc)
         rc = jl_sql_query(l->s, &q, err,
                           "SELECT id, complete FROM round WHERE study IN " SAME_STUDY
@@ -328,7 +268,7 @@ static int parse_facts(loader *l, const char *json, struct fact_list *to, jl_err
     }
     to->items = all;
     json_decref(j);
-    return all ? 0 : no_memory(err);
+    return all ? 0 : jl_load_no_memory(err);
 }
 
 static int read_facts(loader *l, jl_error *err)
@@ -336,7 +276,7 @@ static int read_facts(loader *l, jl_error *err)
     int rc = make_places(l, &l->facts, "facts", err);
     l->fact_lists = jl_arena_array(l->d->arena, (size_t)l->facts.limit, sizeof *l->fact_lists);
     sqlite3_stmt *q;
-    if (!rc && !l->fact_lists) rc = no_memory(err);
+    if (!rc && !l->fact_lists) rc = jl_load_no_memory(err);
     if (!rc) rc = jl_sql_query(l->s, &q, err, "SELECT id, json FROM facts", "");
     if (rc) return rc;
     while (!rc && sqlite3_step(q) == SQLITE_ROW)
@@ -348,6 +288,27 @@ static int read_facts(loader *l, jl_error *err)
 
 /* --- cells and runs --- */
 
+/* Lengthens an array of cells x rounds; what is new is missing. */
+static int lengthen(double **values, size_t from, size_t to, jl_error *err)
+{
+    double *v = realloc(*values, (to + 1) * sizeof *v);
+    if (!v) return jl_load_no_memory(err);
+    *values = v;
+    for (size_t i = from; i < to; i++)
+        v[i] = NAN;
+    return 0;
+}
+
+/* A detail's array is made with its first value. */
+int jl_load_detail(loader *l, jl_detail which, size_t at, double value, jl_error *err)
+{
+    double **all = &l->d->details[which];
+    if (!isfinite(value)) return 0;
+    int rc = *all ? 0 : lengthen(all, 0, (size_t)l->slot_room * l->d->table.rounds, err);
+    if (!rc) (*all)[at] = value;
+    return rc;
+}
+
 static int grow(loader *l, jl_error *err)
 {
     uint32_t room = l->slot_room ? 2 * l->slot_room : 1024;
@@ -356,16 +317,14 @@ static int grow(loader *l, jl_error *err)
     if (slots) l->slots = slots;
     jl_study_cell *out = realloc(l->out, room * sizeof *out);
     if (out) l->out = out;
-    if (!slots || !out || to / room != rounds) return no_memory(err);
-    for (int m = 0; m < JL_METRIC_COUNT; m++) {
-        double *v = realloc(l->d->values[m], (to + 1) * sizeof *v);
-        if (!v) return no_memory(err);
-        l->d->values[m] = v;
-        for (size_t i = from; i < to; i++)
-            v[i] = NAN;
-    }
+    if (!slots || !out || to / room != rounds) return jl_load_no_memory(err);
+    int rc = 0;
+    for (int m = 0; m < JL_METRIC_COUNT && !rc; m++)
+        rc = lengthen(&l->d->values[m], from, to, err);
+    for (int m = 0; m < JL_DETAIL_COUNT && !rc; m++)
+        if (l->d->details[m]) rc = lengthen(&l->d->details[m], from, to, err);
     l->slot_room = room;
-    return 0;
+    return rc;
 }
 
 /* The slot of a cell on a device, made when it is new. Cells of other columns are filled in by
@@ -382,26 +341,27 @@ static int slot_of(loader *l, jl_id cell, jl_id device, uint32_t *at, jl_error *
     *at = l->slot_count++;
     l->slots[*at] =
         (slot){.cell = cell, .device = device, .next = first, .probe = l->probe_cells[cell]};
-    uint32_t d = place(&l->devices, device);
+    uint32_t d = jl_load_place(&l->devices, device);
     l->out[*at] =
         (jl_study_cell){.device = d == UINT32_MAX ? (uint32_t)l->d->table.device_count - 1 : d};
     l->cells.at[cell] = *at;
     return 0;
 }
 
-static const run_place *place_of_run(const loader *l, jl_id run)
+const run_place *jl_load_run(const loader *l, jl_id run)
 {
     return run > 0 && run < l->run_limit && l->runs[run].slot != UINT32_MAX ? &l->runs[run] : NULL;
 }
 
-static void take_run(loader *l, sqlite3_stmt *q, uint32_t at, uint32_t round)
+static int take_run(loader *l, sqlite3_stmt *q, uint32_t at, uint32_t round, jl_error *err)
 {
     slot *s = &l->slots[at];
     jl_study_cell *c = &l->out[at];
     jl_study_runs *runs = &l->d->runs, of_probes = {0};
     if (s->probe) runs = &of_probes; /* they are not the study's runs */
     runs->count++;
-    runs->unsettled += sqlite3_column_type(q, 9) != SQLITE_NULL && sqlite3_column_int(q, 9) == 0;
+    bool unsettled = sqlite3_column_type(q, 9) != SQLITE_NULL && sqlite3_column_int(q, 9) == 0;
+    runs->unsettled += unsettled;
     runs->disturbed += sqlite3_column_type(q, 10) != SQLITE_NULL;
     runs->capped += sqlite3_column_int(q, 11) != 0;
     int outcome = jl_outcome_parse((const char *)sqlite3_column_text(q, 4));
@@ -413,20 +373,22 @@ static void take_run(loader *l, sqlite3_stmt *q, uint32_t at, uint32_t round)
         runs->failed++;
         s->failed++;
         c->outcome = outcome < 0 ? JL_OUTCOME_UNSUPPORTED : (jl_outcome)outcome;
-        if (!c->message) c->message = text(l, q, 6);
-        return;
+        if (!c->message) c->message = jl_load_text(l, q, 6);
+        return 0;
     }
     s->ok++;
+    c->unsettled += unsettled;
     size_t to = (size_t)at * l->d->table.rounds + round;
-    l->d->values[JL_LATENCY][to] = number(q, 5);
-    l->d->values[JL_LATENCY_TAIL][to] = number(q, 8);
+    l->d->values[JL_LATENCY][to] = jl_load_number(q, 5);
+    l->d->values[JL_LATENCY_TAIL][to] = jl_load_number(q, 8);
     l->has_tail |= isfinite(l->d->values[JL_LATENCY_TAIL][to]) != 0;
+    return jl_load_detail(l, JL_DETAIL_THROUGHPUT, to, jl_load_number(q, 12), err);
 }
 
 static int find_probes(loader *l, jl_error *err)
 {
     l->probe_cells = jl_arena_array(l->d->arena, (size_t)l->cells.limit, sizeof *l->probe_cells);
-    if (!l->probe_cells) return no_memory(err);
+    if (!l->probe_cells) return jl_load_no_memory(err);
     sqlite3_stmt *q;
     int rc = jl_sql_query(l->s, &q, err,
                           "SELECT cell.id FROM cell JOIN model ON model.id = cell.model "
@@ -466,18 +428,19 @@ static int read_runs(loader *l, jl_error *err)
                            "");
     if (rc) return rc;
     l->runs = malloc((size_t)l->run_limit * sizeof *l->runs);
-    if (!l->runs) return no_memory(err);
+    if (!l->runs) return jl_load_no_memory(err);
     memset(l->runs, 0xff, (size_t)l->run_limit * sizeof *l->runs);
     char sql[256];
     snprintf(sql, sizeof sql,
              "SELECT id, cell, device, round, outcome, latency_ns, message, "
-             "facts, latency_p%d_ns, settled, disturbed, power_capped "
+             "facts, latency_p%d_ns, settled, disturbed, power_capped, "
+             "throughput_items_per_s "
              "FROM run WHERE counts = 1 ORDER BY id",
              l->tail);
     rc = jl_sql_query(l->s, &q, err, sql, "");
     if (rc) return rc;
     while (!rc && sqlite3_step(q) == SQLITE_ROW) {
-        uint32_t at = 0, round = place(&l->rounds, sqlite3_column_int64(q, 3));
+        uint32_t at = 0, round = jl_load_place(&l->rounds, sqlite3_column_int64(q, 3));
         jl_id cell = sqlite3_column_int64(q, 1);
         bool borrowed = round == UINT32_MAX && l->d->borrows_probes && cell > 0 &&
                         cell < l->cells.limit && l->probe_cells[cell];
@@ -487,68 +450,11 @@ static int read_runs(loader *l, jl_error *err)
         l->d->borrowed |= borrowed;
         /* Any place will do: probes are paired with nothing. */
         if (borrowed) round = l->slots[at].ok % (uint32_t)l->d->table.rounds;
-        take_run(l, q, at, round);
+        rc = take_run(l, q, at, round, err);
     }
     sqlite3_finalize(q);
     if (l->has_tail) l->d->table.values[JL_LATENCY_TAIL] = l->d->values[JL_LATENCY_TAIL];
     l->d->table.values[JL_LATENCY] = l->d->values[JL_LATENCY];
-    return rc;
-}
-
-/* Adds a meter's label to the list, unless it is there or `last` had the same number. */
-static int name_meter(loader *l, jl_id meter, jl_id *last, jl_error *err)
-{
-    if (!meter || meter == *last) return 0;
-    *last = meter;
-    sqlite3_stmt *q;
-    int rc = jl_sql_query(l->s, &q, err, "SELECT label, name FROM meter WHERE id = ?", "r", meter);
-    if (rc) return rc;
-    if (sqlite3_step(q) == SQLITE_ROW) {
-        char label[200], *all = l->d->meters;
-        size_t used = strlen(all);
-        snprintf(label, sizeof label, "%.160s (%.30s)", (const char *)sqlite3_column_text(q, 0),
-                 (const char *)sqlite3_column_text(q, 1));
-        if (!strstr(all, label) && used + strlen(label) + 3 < sizeof l->d->meters)
-            snprintf(all + used, sizeof l->d->meters - used, "%s%s", used ? ", " : "", label);
-    }
-    sqlite3_finalize(q);
-    return 0;
-}
-
-static int read_energy(loader *l, jl_error *err)
-{
-    static const int columns[JL_METRIC_COUNT] = {
-        [JL_ENERGY] = 1, [JL_ENERGY_NET_WAKING] = 2, [JL_ENERGY_NET_SLEEPING] = 3};
-    sqlite3_stmt *q;
-    int rc = jl_sql_query(l->s, &q, err,
-                          "SELECT run, gross_j_per_item, net_waking_j_per_item, "
-                          "net_sleeping_j_per_item, reason, modelled, meter, power_w FROM energy "
-                          "WHERE headline = 1 ORDER BY id",
-                          "");
-    if (rc) return rc;
-    jl_id last = 0;
-    while (!rc && sqlite3_step(q) == SQLITE_ROW) {
-        const run_place *to = place_of_run(l, sqlite3_column_int64(q, 0));
-        if (!to || to->round == UINT32_MAX) continue;
-        size_t at = (size_t)to->slot * l->d->table.rounds + to->round;
-        for (int m = JL_ENERGY; m <= JL_ENERGY_NET_SLEEPING; m++) {
-            double v = number(q, columns[m]);
-            if (!isfinite(v)) continue;
-            l->d->values[m][at] = v;
-            l->d->table.values[m] = l->d->values[m];
-            if (m == JL_ENERGY) rc = name_meter(l, sqlite3_column_int64(q, 6), &last, err);
-        }
-        double power_w = number(q, 7);
-        if (isfinite(power_w)) {
-            l->slots[to->slot].powers++;
-            l->slots[to->slot].power_sum_w += power_w;
-        }
-        const char *reason = (const char *)sqlite3_column_text(q, 4);
-        if (reason && !*l->d->no_energy)
-            snprintf(l->d->no_energy, sizeof l->d->no_energy, "%s", reason);
-        l->d->table.modelled_energy |= sqlite3_column_int(q, 5) != 0;
-    }
-    sqlite3_finalize(q);
     return rc;
 }
 
@@ -561,16 +467,16 @@ static int describe_cells(loader *l, jl_error *err)
                           "");
     if (rc) return rc;
     while (sqlite3_step(q) == SQLITE_ROW) {
-        uint32_t at = place(&l->cells, sqlite3_column_int64(q, 0));
+        uint32_t at = jl_load_place(&l->cells, sqlite3_column_int64(q, 0));
         for (; at != UINT32_MAX; at = l->slots[at].next) {
             jl_study_cell *c = &l->out[at];
-            c->model = place(&l->models, sqlite3_column_int64(q, 1));
-            c->configuration = place(&l->configurations, sqlite3_column_int64(q, 2));
+            c->model = jl_load_place(&l->models, sqlite3_column_int64(q, 1));
+            c->configuration = jl_load_place(&l->configurations, sqlite3_column_int64(q, 2));
             c->batch = (uint32_t)sqlite3_column_int64(q, 3);
             c->in_flight = (uint32_t)sqlite3_column_int64(q, 4);
-            c->flop = number(q, 5);
-            c->bytes = number(q, 6);
-            c->dispatches = number(q, 7);
+            c->flop = jl_load_number(q, 5);
+            c->bytes = jl_load_number(q, 6);
+            c->dispatches = jl_load_number(q, 7);
         }
     }
     sqlite3_finalize(q);
@@ -597,7 +503,7 @@ static int read_agreement(loader *l, jl_error *err)
                           "");
     if (rc) return rc;
     while (sqlite3_step(q) == SQLITE_ROW) {
-        const run_place *at = place_of_run(l, sqlite3_column_int64(q, 0));
+        const run_place *at = jl_load_run(l, sqlite3_column_int64(q, 0));
         if (!at) continue;
         l->out[at->slot].agree_items += (uint64_t)sqlite3_column_int64(q, 1);
         l->out[at->slot].checked_items += (uint64_t)sqlite3_column_int64(q, 2);
@@ -611,7 +517,7 @@ static int read_name(loader *l, jl_error *err)
     sqlite3_stmt *q;
     int rc = jl_sql_query(l->s, &q, err, "SELECT name FROM study WHERE id = ?", "r", l->study);
     if (rc) return rc;
-    if (sqlite3_step(q) == SQLITE_ROW) l->d->table.name = text(l, q, 0);
+    if (sqlite3_step(q) == SQLITE_ROW) l->d->table.name = jl_load_text(l, q, 0);
     sqlite3_finalize(q);
     return 0;
 }
@@ -625,8 +531,8 @@ int jl_store_load_tail(jl_store *s, const char *study, int tail, jl_study_data *
                        jl_error *err)
 {
     static int (*const steps[])(loader *, jl_error *) = {
-        read_name,  read_models, read_configurations, read_devices,   read_rounds,
-        read_facts, read_runs,   read_energy,         describe_cells, read_agreement,
+        read_name, read_models,    read_configurations, read_devices,   read_rounds,   read_facts,
+        read_runs, jl_load_energy, describe_cells,      read_agreement, jl_load_idles,
     };
     *data = NULL;
     if (tail != 90 && tail != 95 && tail != 99)
@@ -635,7 +541,7 @@ int jl_store_load_tail(jl_store *s, const char *study, int tail, jl_study_data *
     loader l = {.s = s, .tail = tail, .d = calloc(1, sizeof *l.d)};
     if (!l.d || !(l.d->arena = jl_arena_new())) {
         free(l.d);
-        return no_memory(err);
+        return jl_load_no_memory(err);
     }
     int rc = choose(&l, study, err);
     for (size_t i = 0; !rc && i < sizeof steps / sizeof *steps; i++)
@@ -645,6 +551,8 @@ int jl_store_load_tail(jl_store *s, const char *study, int tail, jl_study_data *
     l.d->table.tail_percentile = tail / 100.0;
     l.d->table.cells = l.out;
     l.d->table.cell_count = l.slot_count;
+    for (int m = 0; m < JL_DETAIL_COUNT; m++)
+        l.d->table.details[m] = l.d->details[m];
     if (!rc) rc = jl_study_table_check(&l.d->table, err);
     if (rc) {
         jl_study_data_free(l.d);
@@ -659,6 +567,8 @@ void jl_study_data_free(jl_study_data *d)
     if (!d) return;
     for (int m = 0; m < JL_METRIC_COUNT; m++)
         free(d->values[m]);
+    for (int m = 0; m < JL_DETAIL_COUNT; m++)
+        free(d->details[m]);
     free((void *)(uintptr_t)d->table.cells);
     jl_arena_free(d->arena);
     free(d);

@@ -9,7 +9,8 @@
  *   empty       small before its first round
  *   ties        small with every value the same
  *   holes       small with two incomplete rounds and a run missing
- *   no-joules   small without energies */
+ *   no-joules   small without energies
+ *   errors      small with what runs state of their errors, two calls in flight, idle powers */
 #include <stdio.h>
 #include <string.h>
 
@@ -70,6 +71,46 @@ static void make_small(small *s, double factor, double noise)
                             .values = {[JL_LATENCY] = s->latency, [JL_ENERGY] = s->energy}};
 }
 
+/* Cell 0 repeats as its runs state, cell 1 worse, cell 2 was unsettled, cell 3 takes no more than
+ * idle and has two calls in flight; the sleeping idle power drifts by 0.5 W a round. */
+static void add_errors(small *s)
+{
+    enum { VALUES = SMALL_CELLS * SMALL_ROUNDS };
+    static double net[VALUES], details[JL_DETAIL_COUNT][VALUES];
+    static jl_study_cell cells[SMALL_CELLS];
+    static jl_study_idle idles[2 * SMALL_ROUNDS];
+    memcpy(cells, s->t.cells, sizeof cells);
+    cells[2].unsettled = 4;
+    cells[3].in_flight = 2;
+    s->t.cells = cells;
+    for (int i = 0; i < VALUES; i++) {
+        int cell = i / SMALL_ROUNDS, sign = i % 2 ? 1 : -1;
+        double j = s->energy[i];
+        net[i] = cell < 3 ? 0.5 * j : 1e-4 * sign;
+        details[JL_DETAIL_NET_WAKING_SE][i] = 0.01 * j;
+        details[JL_DETAIL_ENERGY_SE][i] = (cell == 1 ? 0.001 : 0.012) * j;
+        details[JL_DETAIL_ENERGY_SENSOR_SE][i] = 0.0006 * j;
+        details[JL_DETAIL_DRIFT][i] = cell == 2 ? 0.031 : 0.001 * sign;
+        details[JL_DETAIL_POWER_CHECK][i] = 0.002 * sign;
+        details[JL_DETAIL_THROUGHPUT][i] = 1e9 / s->latency[i] * (cell == 3 ? 1.9 : 0.99);
+    }
+    for (size_t r = 0; r < SMALL_ROUNDS; r++)
+        for (size_t waking = 0; waking < 2; waking++)
+            idles[2 * r + waking] =
+                (jl_study_idle){.waking = waking,
+                                .round = r,
+                                .power_w = waking ? 60 + 0.1 * (double)(r % 3)
+                                                  : 20 + 0.5 * (double)r + 0.2 * (double)(r % 2),
+                                .power_se_w = 0.3,
+                                .sm_clock_mhz = waking ? 1980 : 345,
+                                .temperature_c = 40};
+    s->t.values[JL_ENERGY_NET_WAKING] = net;
+    for (int k = 0; k < JL_DETAIL_COUNT; k++)
+        s->t.details[k] = details[k];
+    s->t.idles = idles;
+    s->t.idle_count = 2 * SMALL_ROUNDS;
+}
+
 /* The first round alone: rows are as long as the rounds. */
 static void keep_one_round(small *s)
 {
@@ -99,6 +140,7 @@ static const jl_study_table *table_named(const char *kind)
         return &simulated.t;
     }
     make_small(&s, strcmp(kind, "small-worse") ? 1 : 1.1, strcmp(kind, "ties") ? 0.01 : 0);
+    if (!strcmp(kind, "errors")) add_errors(&s);
     if (!strcmp(kind, "one")) keep_one_round(&s);
     if (!strcmp(kind, "empty")) s.t.rounds = 0;
     if (!strcmp(kind, "holes")) {

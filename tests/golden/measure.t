@@ -1,14 +1,13 @@
 # Any command: its results on standard output, its own words on standard error, its exit code.
 $ jouleline measure --meter estimate:watts=20 --idle 0 -- sh -c 'echo hello; sleep 0.2'
 time <n> s, CPU time <n> s, peak memory <n> MiB
-domain                            energy  above  power  idle  method
-                                     (J)   idle    (W)   (W)
-                                            (J)
---------------------------------  ------  -----  -----  ----  --------
+domain                            energy     above  power  idle  method
+                                     (J)  idle (J)    (W)   (W)
+--------------------------------  ------  --------  -----  ----  --------
 assumed constant 20 W (modelled)<*>20        modelled
 ! hello
 $ jouleline measure --meter estimate:watts=20 --idle 0 -o json -- sh -c 'exit 3' | tail -3
-  ],
+  "power_against_counter": [],
   "absent_meters": ""
 }
 ! jouleline measure: the command exited with status 3 in run 1 of 1

@@ -311,6 +311,95 @@ $ jouleline report --db both.db -s findings | grep -A2 faster
 a processor on here is faster than a processor on there in
 ort-cpu/fp32+threads=1 at batch 1 for 2 of 2 models: throughput ratios 1.10
 (Mann-Whitney, Holm over 4 comparisons, p at most 4.3e-05, 10 and 10 runs).
+# What runs state of their own errors: marks in the cells, the parts of the variation, idle powers.
+$ make_store errors errors.db; jouleline report --db errors.db -s cells,repeatability,idle | tail -n +3
+batch configuratio     in latency     interval energy       interval      net of
+      n            flight ms/call              J/item                waking idle
+                                                                          J/item
+----- ------------ ------ ------- ------------ ------ -------------- -----------
+resnet18
+    1 ort-cpu/fp32      1   20.12 19.89..20.22 0.4013 0.3979..0.4022      0.2007
+    1 ort-cpu/          1   29.80 29.63..30.09 0.6030 0.5944..0.6058      0.3015
+      fp32+
+      threads=1
+
+mobilenet_v2
+    1 ort-cpu/fp32      1  10.03* 9.919..10.12 0.1999 0.1980..0.2009     0.09993
+    1 ort-cpu/          2   15.01 14.88..15.04 0.3005 0.2949..0.3048 within idle
+      fp32+
+      threads=1
+
+Medians over 10 rounds; intervals are order statistics that hold with 97.9 %.
+*: in 1 cell some runs were measured before time and power had come to rest,
+most in mobilenet_v2, batch 1, ort-cpu/fp32 (4 of 10 rounds). A longer --warmup
+settles them; section repeatability shows the drift.
+within idle: not distinguishable from idle (net of waking idle, it lies within
+two standard errors of zero).
+
+Repeatability: how the joules of a cell vary from run to run, and by what
+
+batch configuration     in runs varies  interval sensor within between drift
+                    flight           %                % runs %  runs %     %
+----- ------------- ------ ---- ------ --------- ------ ------ ------- -----
+resnet18
+    1 ort-cpu/fp32       1   10   0.60 0.41..1.1  0.060    1.2   none!   0.0
+    1 ort-cpu/fp32+      1   10    1.2 0.80..2.1  0.060  0.080     1.2   0.0
+      threads=1
+
+mobilenet_v2
+    1 ort-cpu/fp32       1   10    1.2 0.80..2.1  0.060    1.2   < 1.8  +3.1
+    1 ort-cpu/fp32+      2   10    1.3 0.90..2.4  0.060    1.2   < 2.1   0.0
+      threads=1
+
+varies: standard deviation of gross joules per item over runs, over their mean,
+with its 95 % interval (chi-square). sensor: ticks and resolution; within runs:
+noise from tick to tick, both as the runs state them (medians); between runs:
+what is left (Paule and Mandel). drift: change of power over the window, median
+over runs. All in percent of the mean.
+<: not distinguishable from zero (Cochran's test); the end of its 95 % interval
+stands for it.
+none!: the runs differ less than they state, so that their stated errors are too
+wide.
+Power readings against the energy counter of the same sensor: -0.20 to +0.20 %
+over 40 runs.
+
+Power without load
+
+idle      rounds   mean     range W  error  clock  temp.  drift    interval
+                      W                  W    MHz      C      W
+--------  ------  -----  ----------  -----  -----  -----  -----  ----------
+a processor
+sleeping      10  22.35  20.0..24.7    0.3    345     40   +4.6  +4.3..+4.8
+waking        10  60.09  60.0..60.2    0.3   1980     40   +0.0  -0.2..+0.2
+
+a processor: the sleeping idle power drifted by +4.6 W over 10 rounds (95 %
+interval +4.3 to +4.8), more than twice the error of one reading (0.3 W): net
+figures of early and late rounds rest on different idle powers, each on its own
+round's.
+a processor: no drift of the waking idle power beyond the sensor's error.
+sleeping: no context on the device; waking: a context open and a model loaded,
+nothing running. error: of one round's figure. drift: along a straight line from
+the first round to the last.
+$ jouleline report --db errors.db -s cells -o csv | cut -d, -f3,8,12,19,24 | tr -d '\r'
+configuration,in_flight,unsettled_runs,throughput_items_per_s,net_waking_indistinct
+ort-cpu/fp32,1,0,49.2039435,0
+ort-cpu/fp32+threads=1,1,0,33.2264269,0
+ort-cpu/fp32,1,4,98.7519043,0
+ort-cpu/fp32+threads=1,2,0,126.57096,1
+$ jouleline report --db errors.db -s repeatability -o json | grep -m5 -E 'variation_rel|between_p|drift_rel'
+      "variation_rel": 0.00595408804,
+      "between_p": 0.987657898,
+      "drift_rel": 0.0,
+      "variation_rel": 0.0117015934,
+      "between_p": 3.48452996e-260,
+$ jouleline report --db one.db -s repeatability,idle | tail -n +3
+Repeatability: how the joules of a cell vary from run to run, and by what
+
+Cells with fewer than 3 runs are left out.
+
+Power without load
+
+No idle power was measured.
 # A study without a run.
 $ make_store empty empty.db; jouleline report --db empty.db
 

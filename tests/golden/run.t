@@ -3,7 +3,7 @@ $ jouleline run -m resnet18,mobilenet_v2 -c fake-gpu/fp32+seed=7,fake-gpu/fp16+s
 On simulated gpu 0 (simulated), fake-gpu/fp16+seed=7 uses the fewest joules per inference<*>
 $ jouleline report | head -1
 On simulated gpu 0 (simulated), fake-gpu/fp16+seed=7 uses the fewest joules per inference<*>
-$ jouleline report | tail -1
+$ jouleline report | grep Medians
 Medians over 6 rounds; intervals are order statistics that hold with 96.9 %.
 $ jouleline report -o csv | cut -d, -f1-5,7-9
 model,family,configuration,device,device_uuid,batch,in_flight,outcome
