@@ -182,6 +182,18 @@ static int make_environment(ort *o, jl_error *err)
     return rc;
 }
 
+/* "Load model from PATH failed:" says nothing that the run does not, and tells equal failures of
+ * two models apart. */
+static void leave_out_path(char *message, const char *path)
+{
+    static const char before[] = "Load model from ", after[] = " failed:";
+    size_t n = strlen(path);
+    char *at = strstr(message, before), *rest = at ? at + strlen(before) : NULL;
+    if (!at || strncmp(rest, path, n) != 0 || strncmp(rest + n, after, strlen(after)) != 0) return;
+    rest += n + strlen(after);
+    memmove(at, rest, strlen(rest) + 1);
+}
+
 static int ort_load(void *ctx, const jl_load_request *r, jl_error *err)
 {
     ort *o = ctx;
@@ -195,9 +207,11 @@ static int ort_load(void *ctx, const jl_load_request *r, jl_error *err)
                 (r->placement == JL_IO_HOST || strcmp(o->configuration.provider, "cpu") != 0);
     rc = make_environment(o, err);
     if (!rc) rc = ort_make_options(o, r, err);
-    if (!rc)
+    if (!rc) {
         rc = ort_check(a, a->CreateSession(o->env, r->model_path, o->options, &o->session), err,
                        "load the model");
+        if (rc && err) leave_out_path(err->msg, r->model_path);
+    }
     if (!rc) rc = ort_make_inputs(o, r, err);
     if (!rc) rc = ort_make_slots(o, r->in_flight, err);
     return rc ? rc : start_threads(o, err);

@@ -95,7 +95,7 @@ class Converters(unittest.TestCase):
         occ = self.all[f"ort-cpu/fp16+convert=occ:{onnxconverter_common.__version__}"]
         theirs = self.all[f"ort-cpu/fp16+convert=ort-transformers:{onnxruntime.__version__}"]
         self.assertEqual((occ["outcome"], occ["stage"]), ("unsupported", "load"))
-        self.assertIn("tensor(float16)", occ["message"])
+        self.assertRegex(occ["message"], r"^ONNX Runtime cannot load the model: Type Error: .*tensor\(float16\)")
         self.assertEqual(theirs["outcome"], "ok")
         self.assertEqual(theirs["converter"], "onnxruntime.transformers " + onnxruntime.__version__)
         self.assertEqual(self.all["ort-cpu/fp16"]["outcome"], "ok")
