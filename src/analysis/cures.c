@@ -91,16 +91,15 @@ static bool adds_graphs(const jl_study_configuration *x, const jl_study_configur
     return !strncmp(own, y->options, before) && !strcmp(own + before, more + sizeof GRAPHS - 1);
 }
 
-static bool takes_less(const jl_study_table *t, uint32_t cell, uint32_t than)
+static bool takes_less(const jl_outlook *o, uint32_t cell, uint32_t than)
 {
-    jl_value j = jl_cell_median(t, JL_ENERGY, cell);
-    if (j.why || than == JL_NO_CELL) return !j.why;
-    return j.value < jl_cell_median(t, JL_ENERGY, than).value;
+    jl_value j = o->energy_j[cell];
+    return !j.why && (than == JL_NO_CELL || j.value < o->energy_j[than].value);
 }
 
-static void look_at(const jl_study_table *t, uint32_t cell, uint32_t other,
-                    struct jl_neighbours *to)
+static void look_at(const jl_outlook *l, uint32_t cell, uint32_t other, struct jl_neighbours *to)
 {
+    const jl_study_table *t = l->t;
     const jl_study_cell *c = &t->cells[cell], *o = &t->cells[other];
     const jl_study_configuration *x = &t->configurations[c->configuration],
                                  *y = &t->configurations[o->configuration];
@@ -113,7 +112,7 @@ static void look_at(const jl_study_table *t, uint32_t cell, uint32_t other,
     } else if (o->batch == c->batch && adds_graphs(x, y)) {
         to->graphs = other;
     } else if (o->batch == c->batch && strcmp(x->runtime, y->runtime) != 0 &&
-               !strcmp(x->precision, y->precision) && takes_less(t, other, to->runtime)) {
+               !strcmp(x->precision, y->precision) && takes_less(l, other, to->runtime)) {
         to->runtime = other;
     }
 }
@@ -137,7 +136,7 @@ static int find_neighbours(jl_outlook *o, jl_error *err)
             struct jl_neighbours *n = &o->neighbours[order[x]];
             *n = (struct jl_neighbours){JL_NO_CELL, JL_NO_CELL, JL_NO_CELL, JL_NO_CELL};
             for (size_t y = i; y < end; y++)
-                look_at(t, order[x], order[y], n);
+                look_at(o, order[x], order[y], n);
         }
         i = end;
     }
@@ -150,9 +149,18 @@ int jl_outlook_make(const jl_study_table *t, const jl_energy_fit *fits, jl_outlo
     *o = (jl_outlook){.t = t,
                       .fits = fits,
                       .places = malloc((t->cell_count + 1) * sizeof *o->places),
+                      .latency_ns = malloc((t->cell_count + 1) * sizeof *o->latency_ns),
+                      .energy_j = malloc((t->cell_count + 1) * sizeof *o->energy_j),
+                      .rows = malloc((t->cell_count + 1) * sizeof *o->rows),
                       .expected = malloc((t->cell_count + 1) * sizeof *o->expected),
                       .neighbours = malloc((t->cell_count + 1) * sizeof *o->neighbours)};
-    if (!o->places || !o->expected || !o->neighbours) return jl_no_memory(err);
+    if (!o->places || !o->latency_ns || !o->energy_j || !o->rows || !o->expected || !o->neighbours)
+        return jl_no_memory(err);
+    for (uint32_t i = 0; i < t->cell_count; i++) {
+        o->latency_ns[i] = jl_cell_median(t, JL_LATENCY, i);
+        o->energy_j[i] = jl_cell_median(t, JL_ENERGY, i);
+        if (!jl_energy_row_of(t, i, &o->rows[i])) o->rows[i].t_s = 0;
+    }
     int rc = jl_study_roofline(t, o->places, err);
     if (!rc) rc = find_expectations(o, err);
     return rc ? rc : find_neighbours(o, err);
@@ -161,6 +169,9 @@ int jl_outlook_make(const jl_study_table *t, const jl_energy_fit *fits, jl_outlo
 void jl_outlook_free(jl_outlook *o)
 {
     free(o->places);
+    free(o->latency_ns);
+    free(o->energy_j);
+    free(o->rows);
     free(o->expected);
     free(o->neighbours);
     *o = (jl_outlook){0};
@@ -196,19 +207,19 @@ static jl_value least_joules_undispatched(const jl_outlook *o, uint32_t cell)
 static jl_value predict(const jl_outlook *o, uint32_t cell, const jl_cure_gain *g)
 {
     const jl_study_cell *c = &o->t->cells[cell];
-    jl_energy_row row;
+    const jl_energy_row *row = &o->rows[cell];
     if (!o->fits) return jl_none(JL_NOT_TESTED);
-    if (!jl_energy_row_of(o->t, cell, &row)) return jl_none(JL_NO_VALUES);
-    jl_value now = jl_energy_predict(&o->fits[place_of(o->t, c)], row.t_s, row.flop, row.bytes);
+    if (!(row->t_s > 0)) return jl_none(JL_NO_VALUES);
+    jl_value now = jl_energy_predict(&o->fits[place_of(o->t, c)], row->t_s, row->flop, row->bytes);
     jl_value after = g->at_most ? least_joules_undispatched(o, cell) : joules_expected(o, g->cell);
     if (now.why || after.why || !(after.value > 0)) return jl_none(JL_NO_VALUES);
     return jl_some(now.value / c->batch / after.value);
 }
 
-static jl_value measure(const jl_study_table *t, uint32_t cell, uint32_t other)
+static jl_value measure(const jl_outlook *o, uint32_t cell, uint32_t other)
 {
     if (other == JL_NO_CELL) return jl_none(JL_NO_VALUES);
-    jl_value now = jl_cell_median(t, JL_ENERGY, cell), after = jl_cell_median(t, JL_ENERGY, other);
+    jl_value now = o->energy_j[cell], after = o->energy_j[other];
     if (now.why || after.why || !(after.value > 0)) return jl_none(JL_NO_VALUES);
     return jl_some(now.value / after.value);
 }
@@ -258,7 +269,7 @@ size_t jl_find_cures(const jl_outlook *o, uint32_t cell, jl_cause cause,
             (jl_cure_gain){.cure = (jl_cure)c, .cell = cells[c], .at_most = cells[c] == JL_NO_CELL};
         if (!applies(o, cell, cause, g->cure, g->cell)) continue;
         g->predicted = predict(o, cell, g);
-        g->measured = measure(o->t, cell, g->cell);
+        g->measured = measure(o, cell, g->cell);
         count += worth(g) > 1; /* what was measured or predicted not to help is no cure */
     }
     qsort(cures, count, sizeof *cures, by_worth);

@@ -6,16 +6,18 @@
 
 typedef struct jl_outlook {
     const jl_study_table *t;
-    const jl_energy_fit *fits; /* device x configuration, or NULL */
-    jl_roof_place *places;     /* one a cell */
-    double *expected;          /* one a cell: the share of the binding roof that other models of its
-                                  family (or of any, where there are not two) reach in its place;
-                                  NaN unknown */
-    struct jl_neighbours {     /* one a cell: cells of the same model and device, or JL_NO_CELL */
-        uint32_t larger;       /* the largest batch that ran */
-        uint32_t smaller;      /* the smallest batch that ran */
-        uint32_t graphs;       /* the same with CUDA Graphs */
-        uint32_t runtime;      /* the other runtime of this precision that takes least energy */
+    const jl_energy_fit *fits;       /* device x configuration, or NULL */
+    jl_roof_place *places;           /* one a cell, as the next four: a study has many more pairs */
+    jl_value *latency_ns, *energy_j; /* medians */
+    jl_energy_row *rows;             /* t_s 0: unknown */
+    double *expected;      /* one a cell: the share of the binding roof that other models of its
+                              family (or of any, where there are not two) reach in its place;
+                              NaN unknown */
+    struct jl_neighbours { /* one a cell: cells of the same model and device, or JL_NO_CELL */
+        uint32_t larger;   /* the largest batch that ran */
+        uint32_t smaller;  /* the smallest batch that ran */
+        uint32_t graphs;   /* the same with CUDA Graphs */
+        uint32_t runtime;  /* the other runtime of this precision that takes least energy */
     } * neighbours;
 } jl_outlook;
 

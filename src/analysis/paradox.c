@@ -95,8 +95,7 @@ static bool grows_with_batch(const scene *s, uint32_t cell)
 {
     uint32_t smaller = s->outlook->neighbours[cell].smaller;
     if (smaller == JL_NO_CELL) return false;
-    jl_value now = jl_cell_median(s->t, JL_LATENCY, cell),
-             then = jl_cell_median(s->t, JL_LATENCY, smaller);
+    jl_value now = s->outlook->latency_ns[cell], then = s->outlook->latency_ns[smaller];
     return !now.why && !then.why && now.value > GROWS * then.value;
 }
 
