@@ -181,8 +181,9 @@ static void print_search(const jl_keep_search *f)
     jl_value share;
     jl_interval interval;
     jl_wilson(f->agree, f->items, 0.95, &share, &interval);
-    printf("%zu of %zu convolutions and products kept in FP32, %.1f %% of the multiplications; %zu "
-           "models tried\n",
+    printf("%zu of %zu convolutions and products put back to FP32, where %.1f %% of the "
+           "multiplications "
+           "are now; %zu models tried\n",
            f->kept, f->candidates, 100 * f->macs_share, f->models);
     printf("same first answer as FP32 on %zu samples held out: %zu, %.1f %% [%.1f, %.1f]; %.1f %% "
            "with nothing kept\n",

@@ -2,6 +2,8 @@
 
 #include "convert/names.h"
 
+enum { LIGHT = 32 };
+
 static bool constant(const jl_graph *g, uint32_t value)
 {
     return value != JL_NONE && g->values[value].initializer != NULL;
@@ -57,6 +59,25 @@ static jl_role role_of(const jl_graph *g, const jl_node *n)
     for (uint32_t k = 0; k < n->n_inputs; k++)
         if (n->inputs[k] == JL_NONE || constant(g, n->inputs[k])) return JL_ROLE_FLOAT;
     return JL_ROLE_ELEMENT;
+}
+
+/* Few multiplications an output, as a 3 x 3 kernel has on three colours or on one channel. */
+static bool light_convolution(const jl_graph *g, const jl_node *n)
+{
+    const onnx_tensor *t = g->values[n->inputs[1]].initializer;
+    int64_t products = 1;
+    for (size_t k = 1; t && k < t->dims.n && products < LIGHT; k++)
+        products *= t->dims.p[k];
+    return t && jl_str_is(n->onnx->op_type, "Conv") && products < LIGHT;
+}
+
+/* An input of the model, or what light convolutions and clamps make of it. */
+static bool begins_in_float(const jl_quantized *q, const bool *light, uint32_t value)
+{
+    const jl_value *v = &q->graph->values[value];
+    if (v->node != JL_NONE && q->roles[v->node] == JL_ROLE_CLAMP)
+        v = &q->graph->values[q->graph->nodes[v->node].inputs[0]];
+    return v->node == JL_NONE ? !v->initializer : light[v->node];
 }
 
 static bool kept(jl_map *keep, const onnx_node *n)
@@ -143,18 +164,23 @@ int jl_place_quantization(jl_edit *e, const jl_graph *g, jl_map *keep, jl_quanti
     *q = (jl_quantized){.graph = g};
     q->roles = jl_arena_array(e->arena, g->n_nodes + 1, sizeof *q->roles);
     q->values = jl_arena_array(e->arena, g->n_values + 1, sizeof *q->values);
-    if (!q->roles || !q->values)
+    bool *light = jl_arena_array(e->arena, g->n_nodes + 1, sizeof *light);
+    if (!q->roles || !q->values || !light)
         return jl_fail(err, JL_ERR_MEMORY, "out of memory while quantising");
     for (uint32_t v = 0; v < g->n_values; v++)
         q->values[v].root = v;
-    for (uint32_t i = 0; i < g->n_nodes; i++) {
+    for (uint32_t k = 0; k < g->scopes[0].n_nodes; k++) {
+        uint32_t i = g->scopes[0].order[k];
         const jl_node *n = &g->nodes[i];
-        jl_role role = n->scope == 0 ? role_of(g, n) : JL_ROLE_FLOAT;
+        jl_role role = role_of(g, n);
         bool keep_it = kept(keep, n->onnx);
+        light[i] = role == JL_ROLE_ANCHOR && light_convolution(g, n) &&
+                   begins_in_float(q, light, n->inputs[0]);
+        keep_it |= light[i];
         if (role == JL_ROLE_ANCHOR) *(keep_it ? &q->kept : &q->anchors) += 1;
         q->roles[i] = keep_it ? JL_ROLE_FLOAT : role;
-        for (uint32_t k = 0; q->roles[i] == JL_ROLE_ANCHOR && k < 2; k++)
-            if (!constant(g, n->inputs[k])) q->values[n->inputs[k]].needed = true;
+        for (uint32_t j = 0; q->roles[i] == JL_ROLE_ANCHOR && j < 2; j++)
+            if (!constant(g, n->inputs[j])) q->values[n->inputs[j]].needed = true;
     }
     for (uint32_t i = 0; i < g->scopes[0].n_nodes; i++)
         place_node(q, g->scopes[0].order[i]);

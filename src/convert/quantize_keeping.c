@@ -188,7 +188,9 @@ static int count_macs(searcher *s, jl_error *err)
 /* The candidates in the order in which they are kept, as many as the share allows, first. */
 static size_t sort_candidates(searcher *s)
 {
-    double room = JL_KEEP_MACS_SHARE * s->macs;
+    double room = JL_KEEP_MACS_SHARE * s->macs - s->macs;
+    for (size_t i = 0; i < s->count; i++)
+        room += s->candidates[i].macs; /* what is no candidate is in FP32 already */
     size_t fitting = 0;
     qsort(s->candidates, s->count, sizeof *s->candidates, by_error_per_mac);
     for (size_t i = 0; i < s->count; i++) {
@@ -234,19 +236,21 @@ static int search_nodes(searcher *s, jl_error *err)
     size_t kept = 0;
     int rc = judge(s, 0, &f->agree_before, err);
     f->agree = f->agree_before;
+    if (!rc) rc = count_macs(s, err);
     if (!rc && !enough(s, f->agree)) {
-        rc = count_macs(s, err);
         for (size_t i = 0; !rc && i < s->count; i++)
             rc = cost_alone(s, &s->candidates[i], err);
         if (!rc) rc = choose(s, sort_candidates(s), &kept, err);
-        if (rc) return rc;
     }
+    if (rc) return rc;
     f->kept = kept;
     f->reached = enough(s, f->agree);
     s->options.keep_count = s->own;
+    f->macs_share = 1;
+    for (size_t i = kept; i < s->count; i++)
+        f->macs_share -= s->candidates[i].macs / s->macs;
     for (size_t i = 0; i < kept; i++) {
         s->keep[s->options.keep_count++] = s->candidates[i].name;
-        f->macs_share += s->candidates[i].macs / s->macs;
         if (i < sizeof f->names / sizeof *f->names)
             snprintf(f->names[i], sizeof f->names[i], "%.*s", (int)sizeof f->names[i] - 1,
                      s->candidates[i].name);

@@ -108,8 +108,8 @@ def rounding_leaves_the_mean(folder):
     for groups, k in ((1, 8), (2, 4), (8, 1)):
         kernels = rng.standard_normal((16, k, 3, 3)).astype(np.float32)
         kernels -= kernels.mean((1, 2, 3), keepdims=True)
-        conv = [h.make_node("Conv", ["x", "k"], ["c"], group=groups), h.make_node("GlobalAveragePool", ["c"], ["p"]),
-                h.make_node("Flatten", ["p"], ["e"])]
+        conv = [h.make_node("Abs", ["x"], ["a"]), h.make_node("Conv", ["a", "k"], ["c"], group=groups),
+                h.make_node("GlobalAveragePool", ["c"], ["p"]), h.make_node("Flatten", ["p"], ["e"])]
         got = mean_error(folder, conv + last, {"k": kernels * 0.02}, ("batch", 8, 12, 12), pictures, 4)
         assert got < 0.5, (groups, got)
 
@@ -142,7 +142,8 @@ def a_bias_beyond_32_bits(folder):
 def weights_have_7_bits_without_vnni(folder):
     """Where 8-bit products saturate in pairs; auto goes by what the processor says of itself."""
     rng = np.random.default_rng(8)
-    path = small(folder, [h.make_node("MatMul", ["x", "w"], ["y"])], {"w": rng.standard_normal((8, 16)).astype(np.float32)})
+    w = rng.standard_normal((8, 16)).astype(np.float32)
+    path = small(folder, [h.make_node("MatMul", ["x", "w"], ["y"])], {"w": w})
     flags = pathlib.Path("/proc/cpuinfo").read_text().split()
     vnni = any(f in flags for f in ("avx512_vnni", "avx_vnni", "asimddp"))
     for when, largest in (("yes", 63), ("no", 127), ("auto", 127 if vnni else 63)):
@@ -170,19 +171,41 @@ def auto_keeps_the_culprit(folder):
     x = rng.standard_normal((128, 16)).astype(np.float32)
     np.save(items, x)
     words = call("model", "quantize", path, "-o", out, "--npy", items, "-n", 128, "--keep", "auto")
-    assert "1 of 3 convolutions and products kept" in words and "\n  culprit\n" in words, words
+    assert "1 of 3 convolutions and products put back" in words and "\n  culprit\n" in words, words
     macs = 16 * 24 + 24 * 256 + 256 * 4
-    assert f"{100 * 16 * 24 / macs:.1f} % of the multiplications" in words, words
+    share = f"{100 * 16 * 24 / macs:.1f} % of the multiplications"
+    assert share in words, words
     agree = int((logits(path, x[64:]).argmax(1) == logits(out, x[64:]).argmax(1)).sum())
     assert f"on 64 samples held out: {agree}, {100 * agree / 64:.1f} %" in words and agree >= 63, (agree, words)
     kinds = {n.name: [k for k in n.input] for n in onnx.load(str(out)).graph.node if n.op_type == "MatMul"}
     assert kinds["culprit"] == ["a", "first"] and "#3" in kinds, kinds
     words = call("model", "quantize", path, "-o", out, "--npy", items, "-n", 128, "--keep", "auto,culprit")
-    assert "0 of 2 convolutions and products kept" in words, words
+    assert "0 of 2 convolutions and products put back" in words and share in words, words
     assert "16 samples or more" in call("model", "quantize", path, "-n", 15, "--keep", "auto", fails=True)
     shape = [h.make_node("MatMul", ["x", "w"], ["m"]), h.make_node("Reshape", ["m", "s"], ["y"])]
     grid = small(folder, shape, {"w": first, "s": np.array([-1, 6, 4], np.int64)}, ("batch", 16))
     assert "no single output" in call("model", "quantize", grid, "-n", 16, "--keep", "auto", fails=True)
+
+
+def light_beginnings_stay_in_float(folder):
+    """3 x 3 on a picture and the depthwise convolution after it; not the one after those, nor 7 x 7 on a picture."""
+    rng = np.random.default_rng(10)
+    kernel = {k: rng.standard_normal(s).astype(np.float32) for k, s in (
+        ("a", (16, 3, 3, 3)), ("b", (16, 1, 3, 3)), ("c", (32, 16, 3, 3)), ("d", (32, 1, 3, 3)), ("e", (16, 3, 7, 7)))}
+    end = [h.make_node("GlobalAveragePool", ["r"], ["p"]), h.make_node("Flatten", ["p"], ["y"])]
+    def conv(name, x, y, group=1):
+        return [h.make_node("Conv", [x, name], [name + y], name=name, group=group),
+                h.make_node("Relu", [name + y], [y])]
+
+    mobile = conv("a", "x", "s") + conv("b", "s", "t", 16) + conv("c", "t", "u") + conv("d", "u", "r", 32) + end
+    for nodes, quantised in ((mobile, "cd"), (conv("e", "x", "s") + conv("b", "s", "r", 16) + end, "be")):
+        used = {n.input[1] for n in nodes if n.op_type == "Conv"}
+        path = small(folder, nodes, {k: v for k, v in kernel.items() if k in used}, ("batch", 3, 16, 16))
+        words = call("model", "quantize", path, "-o", folder / "l8.onnx")
+        after = onnx.load(str(folder / "l8.onnx")).graph.node
+        left = {n.name for n in after if n.op_type == "Conv" and n.input[1] in used}
+        assert left == used - set(quantised), (left, quantised)
+        assert f"{len(left)} kept in FP32" in words, words
 
 
 def refusals(folder):
@@ -207,7 +230,8 @@ def refusals(folder):
 
 with tempfile.TemporaryDirectory() as name:
     tests = [quantized_resnet18, gemm_between_float_operators, rounding_leaves_the_mean, outputs_are_recentred,
-             a_bias_beyond_32_bits, weights_have_7_bits_without_vnni, auto_keeps_the_culprit, refusals]
+             a_bias_beyond_32_bits, weights_have_7_bits_without_vnni, auto_keeps_the_culprit,
+             light_beginnings_stay_in_float, refusals]
     for test in tests:
         test(pathlib.Path(name))
 print(f"{len(tests)} groups of quantised models as expected")
