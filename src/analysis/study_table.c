@@ -11,14 +11,15 @@
 const char *jl_metric_name(jl_metric m)
 {
     static const char *const names[] = {"latency", "energy", "energy net of waking idle",
-                                        "energy net of sleeping idle", "tail latency"};
+                                        "energy net of sleeping idle", "CPU time", "tail latency"};
     return (unsigned)m < JL_METRIC_COUNT ? names[m] : "unknown metric";
 }
 
 const char *jl_metric_column(jl_metric m)
 {
     static const char *const columns[] = {"latency_ns", "energy_j_per_item",
-                                          "net_waking_j_per_item", "net_sleeping_j_per_item"};
+                                          "net_waking_j_per_item", "net_sleeping_j_per_item",
+                                          "cpu_ns_per_item"};
     return (unsigned)m < JL_LATENCY_TAIL ? columns[m] : NULL;
 }
 

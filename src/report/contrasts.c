@@ -227,8 +227,9 @@ int jl_section_int8(jl_report *r, const jl_study_data *d, const jl_report_option
     const jl_study_table *t = jl_study_data_table(d);
     jl_sheet *s = jl_report_sheet(r, "int8", "INT8: what it saves and how it agrees with FP32",
                                   int8_columns, INT8_COLUMNS);
-    jl_metric metrics[2];
+    jl_metric metrics[3];
     size_t n = jl_report_metrics(t, metrics);
+    if (t->values[JL_CPU_TIME]) metrics[n++] = JL_CPU_TIME;
     int rc = 0;
     for (size_t m = 0; m < n && !rc; m++) {
         jl_contrasts all = {0};
@@ -244,9 +245,11 @@ int jl_section_int8(jl_report *r, const jl_study_data *d, const jl_report_option
         jl_contrasts_free(&all);
     }
     if (jl_sheet_rows(s))
-        jl_sheet_note(s, "Agreement of the most likely class over the items checked, with Wilson's "
-                         "95 %% interval. p: joint sign flips over all contrasts of the device and "
-                         "metric.");
+        jl_sheet_note(s,
+                      "Agreement of the most likely class over the items checked, with Wilson's "
+                      "95 %% interval; a run checks one call, 'jouleline model check' as many "
+                      "items as wanted. p: joint sign flips over all contrasts of the device and "
+                      "metric.");
     else
         jl_sheet_note(s, "No model ran both in INT8 and in another precision of the same runtime.");
     jl_note_origin(s, d);

@@ -367,7 +367,9 @@ static int take_run(loader *l, sqlite3_stmt *q, uint32_t at, uint32_t round, jl_
     int outcome = jl_outcome_parse((const char *)sqlite3_column_text(q, 4));
     bool ok = outcome == JL_OUTCOME_OK;
     int64_t id = sqlite3_column_int64(q, 0);
-    if (id > 0 && id < l->run_limit) l->runs[id] = (run_place){at, ok ? round : UINT32_MAX};
+    if (id > 0 && id < l->run_limit)
+        l->runs[id] =
+            (run_place){at, ok ? round : UINT32_MAX, (uint32_t)sqlite3_column_int64(q, 13)};
     s->facts = sqlite3_column_int64(q, 7) ? sqlite3_column_int64(q, 7) : s->facts;
     if (!ok) {
         runs->failed++;
@@ -382,6 +384,8 @@ static int take_run(loader *l, sqlite3_stmt *q, uint32_t at, uint32_t round, jl_
     l->d->values[JL_LATENCY][to] = jl_load_number(q, 5);
     l->d->values[JL_LATENCY_TAIL][to] = jl_load_number(q, 8);
     l->has_tail |= isfinite(l->d->values[JL_LATENCY_TAIL][to]) != 0;
+    l->d->values[JL_CPU_TIME][to] = jl_load_number(q, 14);
+    l->has_cpu |= isfinite(l->d->values[JL_CPU_TIME][to]) != 0;
     return jl_load_detail(l, JL_DETAIL_THROUGHPUT, to, jl_load_number(q, 12), err);
 }
 
@@ -430,11 +434,11 @@ static int read_runs(loader *l, jl_error *err)
     l->runs = malloc((size_t)l->run_limit * sizeof *l->runs);
     if (!l->runs) return jl_load_no_memory(err);
     memset(l->runs, 0xff, (size_t)l->run_limit * sizeof *l->runs);
-    char sql[256];
+    char sql[320];
     snprintf(sql, sizeof sql,
              "SELECT id, cell, device, round, outcome, latency_ns, message, "
              "facts, latency_p%d_ns, settled, disturbed, power_capped, "
-             "throughput_items_per_s "
+             "throughput_items_per_s, input_seed, cpu_ns_per_item "
              "FROM run WHERE counts = 1 ORDER BY id",
              l->tail);
     rc = jl_sql_query(l->s, &q, err, sql, "");
@@ -453,6 +457,7 @@ static int read_runs(loader *l, jl_error *err)
         rc = take_run(l, q, at, round, err);
     }
     sqlite3_finalize(q);
+    if (l->has_cpu) l->d->table.values[JL_CPU_TIME] = l->d->values[JL_CPU_TIME];
     if (l->has_tail) l->d->table.values[JL_LATENCY_TAIL] = l->d->values[JL_LATENCY_TAIL];
     l->d->table.values[JL_LATENCY] = l->d->values[JL_LATENCY];
     return rc;
@@ -492,8 +497,8 @@ static int describe_cells(loader *l, jl_error *err)
     return 0;
 }
 
-/* In the order of the runs, as the table lies: looking up the run of each row would take longer
- * than everything else. */
+/* Runs in a row with one seed checked the same items, which count once. In the order of the runs,
+ * as the table lies: looking up the run of each row would take longer than everything else. */
 static int read_agreement(loader *l, jl_error *err)
 {
     sqlite3_stmt *q;
@@ -503,8 +508,13 @@ static int read_agreement(loader *l, jl_error *err)
                           "");
     if (rc) return rc;
     while (sqlite3_step(q) == SQLITE_ROW) {
-        const run_place *at = jl_load_run(l, sqlite3_column_int64(q, 0));
+        jl_id run = sqlite3_column_int64(q, 0);
+        const run_place *at = jl_load_run(l, run);
         if (!at) continue;
+        slot *to = &l->slots[at->slot];
+        if (to->checked && to->checked != run && to->with_seed == at->seed) continue;
+        to->checked = run;
+        to->with_seed = at->seed;
         l->out[at->slot].agree_items += (uint64_t)sqlite3_column_int64(q, 1);
         l->out[at->slot].checked_items += (uint64_t)sqlite3_column_int64(q, 2);
     }

@@ -30,13 +30,16 @@ typedef struct slot {
     uint32_t ok, failed, powers;
     double power_sum_w;
     jl_id facts;
-    bool probe; /* of a roofline probe, which is none of the study's models */
+    bool probe;         /* of a roofline probe, which is none of the study's models */
+    jl_id checked;      /* the last run whose agreement counts; 0: none yet */
+    uint32_t with_seed; /* what it was checked on */
 } slot;
 
 /* Where the numbers of a run go. */
 typedef struct run_place {
     uint32_t slot;  /* UINT32_MAX: not of this study, or it does not count */
     uint32_t round; /* UINT32_MAX: it gives no numbers */
+    uint32_t seed;  /* of its inputs, cut to 32 bits */
 } run_place;
 
 typedef struct loader {
@@ -45,7 +48,7 @@ typedef struct loader {
     jl_id study;
     bool alone; /* chosen by its uid: not joined with others of its specification */
     int tail;   /* percentile: 90, 95, 99 */
-    bool has_tail;
+    bool has_tail, has_cpu;
     places models, configurations, devices, cells, rounds, facts;
     run_place *runs;   /* by the run's id */
     bool *probe_cells; /* by the cell's id */
