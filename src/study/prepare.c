@@ -417,7 +417,7 @@ static void find_needs(const jl_plan *p, jl_plan_model *m)
             continue;
         }
         m->needs_onnx = true;
-        if (p->configurations[i].converter.kind != JL_CONVERTER_OWN && !m->probe) continue;
+        if (at->converter.kind != JL_CONVERTER_OWN && !m->probe) continue;
         m->needs_int8 |= c->precision == JL_PRECISION_INT8;
         if (strcmp(c->runtime, "ort") != 0) continue;
         m->needs_fp16 |= c->precision == JL_PRECISION_FP16;

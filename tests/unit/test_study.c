@@ -12,9 +12,11 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/process.h"
 #include "base/rng.h"
 #include "jouleline/clock.h"
 #include "jouleline/runtime.h"
+#include "jouleline/zoo.h"
 #include "study/agreement.h"
 #include "study/bench.h"
 #include "study/host.h"
@@ -375,6 +377,41 @@ static void test_probes(void **state)
     count_probes(models, 1, JL_PROBES_YES, "fake-gpu/fp32", 4);
 }
 
+/* What a model needs follows from the configurations of its cells, of which there are many more. */
+static void test_needs(void **state)
+{
+    (void)state;
+    jl_error err = {0};
+    jl_arena *arena = jl_arena_new();
+    char folder[] = "/tmp/jl_needs_XXXXXX", a[64], b[64], cache[64], given[128];
+    assert_non_null(mkdtemp(folder));
+    snprintf(a, sizeof a, "%s/a.onnx", folder);
+    snprintf(b, sizeof b, "%s/b.onnx", folder);
+    snprintf(cache, sizeof cache, "%s/cache", folder);
+    snprintf(given, sizeof given, "ort-cpu/fp16+convert=%s", a); /* not made by us */
+    setenv("XDG_CACHE_HOME", cache, 1);
+    ok(jl_zoo_export("probe_matmul_4x4x1", NULL, a, &err), &err);
+    ok(jl_zoo_export("probe_matmul_4x4x2", NULL, b, &err), &err);
+    const char *models[] = {b};
+    const char *elsewhere[] = {given, "ort-cpu/fp32"}, *own[] = {given, "ort-cpu/fp16"};
+    jl_plan p;
+    for (int i = 0; i < 2; i++) {
+        ok(plan_of(models, 1, i ? own : elsewhere, 2, arena, &p, &err), &err);
+        assert_true(p.cell_count > p.configuration_count);
+        ok(jl_plan_prepare(&p, folder, NULL, NULL, &err), &err);
+        for (size_t m = 0; m < p.model_count; m++) {
+            assert_null(p.models[m].reason);
+            assert_true(p.models[m].needs_onnx);
+            assert_int_equal(p.models[m].needs_fp16, i == 1);
+            assert_int_equal(p.models[m].fp16 != NULL, i == 1);
+        }
+    }
+    unsetenv("XDG_CACHE_HOME");
+    const char *argv[] = {"rm", "-rf", "--", folder, NULL};
+    jl_process_run(&(jl_spawn){.argv = argv}, 60 * JL_NS_PER_S, 0, NULL, NULL, NULL, NULL);
+    jl_arena_free(arena);
+}
+
 static void refuse(const char *model, const char *configuration, int code, const char *words)
 {
     jl_error err = {0};
@@ -462,6 +499,7 @@ int main(void)
         cmocka_unit_test(test_loop),
         cmocka_unit_test(test_plan),
         cmocka_unit_test(test_probes),
+        cmocka_unit_test(test_needs),
         cmocka_unit_test(test_plan_of_programs_and_converted_files),
         cmocka_unit_test(test_plans_that_are_refused),
     };
