@@ -254,6 +254,30 @@ def range_tail(q, k, cache={}):
     return cache[key]
 
 
+def case_repeatability(rng):
+    n = int(rng.integers(3, 20))
+    se = 0.01 * np.exp(rng.normal(0, 0.5, n))
+    y = 1 + rng.normal(0, rng.choice([0, 0.01, 0.03]), n) + se * rng.normal(0, 1, n)
+    mean, sd = y.mean(), y.std(ddof=1)
+    quantile = [stats.chi2.isf(tail, n - 1) for tail in (0.025, 0.975)]
+
+    def q(t2):
+        w = 1 / (se ** 2 + t2)
+        return np.sum(w * (y - np.sum(w * y) / np.sum(w)) ** 2)
+
+    def t(target):
+        if q(0) <= target:
+            return 0.0
+        return np.sqrt(optimize.brentq(lambda t2: q(t2) - target, 0, 10, xtol=1e-18, rtol=1e-14)) / mean
+
+    line = stats.linregress(np.arange(n), y)
+    change, half = line.slope * (n - 1), stats.t.isf(0.025, n - 2) * line.stderr * (n - 1)
+    return (f"repeatability {text(y)} {text(se)}",
+            [sd / mean, *[sd / mean * np.sqrt((n - 1) / x) for x in quantile], 0.95, t(n - 1),
+             *[t(x) for x in quantile], 0.95, stats.chi2.sf(q(0), n - 1), change, change - half,
+             change + half, 0.95])
+
+
 def case_nnls(rng):
     p = int(rng.integers(1, 7))
     m = p + int(rng.integers(0, 20))
@@ -346,6 +370,7 @@ def main():
             (case_rank_sum, count), (case_rank_sum_scipy, 200), (case_describe, count),
             (case_corrections, count),
             (case_corrections_statsmodels, 50), (case_tost, count), (case_friedman, count),
+            (case_repeatability, count // 5),
             (case_nnls, count), (case_bca, count), (case_max_t, count), (case_wilson, count)]
     rng = np.random.default_rng(20240607)
     failed = 0

@@ -4,6 +4,7 @@
 #include "jouleline/multiplicity.h"
 #include "jouleline/nnls.h"
 #include "jouleline/paired.h"
+#include "jouleline/repeatability.h"
 #include "jouleline/unpaired.h"
 
 #include <stdio.h>
@@ -151,6 +152,25 @@ static void friedman(jl_error *err)
         print(pairs[i]);
 }
 
+/* Figures and their standard errors: the variation, the part between runs, the drift. */
+static void repeatability(jl_error *err)
+{
+    jl_repeatability r;
+    jl_round_drift d;
+    size_t n = array(first);
+    if (array(second) != n) exit(1);
+    if (jl_repeatability_of(first, second, NULL, n, 0.95, &r, err) ||
+        jl_round_drift_of(first, second, n, 0.95, &d, err))
+        return;
+    print(r.cv);
+    print_interval(r.cv_interval);
+    print(r.between);
+    print_interval(r.between_interval);
+    print(r.p_between);
+    print(d.change);
+    print_interval(d.interval);
+}
+
 static void nnls(jl_error *err)
 {
     size_t p = whole(), m = array(first) / p;
@@ -211,6 +231,7 @@ int main(void)
                     {"corrections", corrections},
                     {"tost", tost},
                     {"friedman", friedman},
+                    {"repeatability", repeatability},
                     {"nnls", nnls},
                     {"bca", bca},
                     {"max_t", max_t},
