@@ -1,8 +1,8 @@
 // A libtorch_cuda.so whose devices are host memory, for the tests of the libtorch runtime without
-// a GPU. Operators are computed by the CPU's kernels on the same storage, which is closed to
-// everybody else: a host that reads or writes it faults. Like CUDA it refuses operands that lie
-// elsewhere. It counts what a test must see: device, streams, synchronisation,
-// copies to and from the host. Loaded in place of torch's own by LD_LIBRARY_PATH.
+// a GPU. Operators are computed by the CPU's kernels on the same storage, whose addresses are such
+// that everybody else faults there. Like CUDA it refuses operands that lie elsewhere. It counts
+// what a test must see: device, streams, synchronisation, copies to and from the host. Loaded in
+// place of torch's own by LD_LIBRARY_PATH.
 #include <ATen/ATen.h>
 #include <ATen/Context.h>
 #include <ATen/EmptyTensor.h>
@@ -10,10 +10,8 @@
 #include <ATen/detail/CUDAHooksInterface.h>
 #include <ATen/native/CPUFallback.h>
 #include <c10/core/impl/DeviceGuardImplInterface.h>
+#include <cstdint>
 #include <cstdlib>
-#include <map>
-#include <mutex>
-#include <sys/mman.h>
 #include <torch/csrc/api/include/torch/version.h>
 #include <torch/library.h>
 
@@ -96,66 +94,20 @@ struct Guard final : c10::impl::DeviceGuardImplInterface {
     }
 };
 
-// The blocks of the device: closed to the host, which faults there, but while something computes.
-struct Blocks {
-    std::mutex lock;
-    std::map<void *, size_t> sizes;
-    int open = 0;
+// An address of the device is one of the host plus this: no processor maps it, so that a host that
+// reads or writes there faults.
+constexpr uintptr_t device_base = uintptr_t(1) << 52;
 
-    static void protect(void *data, size_t size, int how)
-    {
-        TORCH_CHECK(mprotect(data, size, how) == 0, "mprotect fails on the fake device's memory");
-    }
-    void enter(int by)
-    {
-        std::lock_guard<std::mutex> hold(lock);
-        bool was = open > 0;
-        open += by;
-        if ((open > 0) == was) return;
-        for (const auto &b : sizes)
-            protect(b.first, b.second, open > 0 ? PROT_READ | PROT_WRITE : PROT_NONE);
-    }
-};
-
-Blocks &blocks()
+void *host_address(const void *device)
 {
-    static Blocks *all = new Blocks; // tensors may be freed after static objects
-    return *all;
+    auto at = reinterpret_cast<uintptr_t>(device);
+    return reinterpret_cast<void *>(at ? at - device_base : 0);
 }
-
-struct Opened {
-    Opened()
-    {
-        blocks().enter(1);
-    }
-    ~Opened()
-    {
-        blocks().enter(-1);
-    }
-    Opened(const Opened &) = delete;
-    Opened &operator=(const Opened &) = delete;
-};
 
 struct Memory final : c10::Allocator {
     static void release(void *data)
     {
-        Blocks &b = blocks();
-        std::lock_guard<std::mutex> hold(b.lock);
-        auto found = b.sizes.find(data);
-        if (found == b.sizes.end()) std::abort();
-        munmap(data, found->second);
-        b.sizes.erase(found);
-    }
-    static void *take(size_t n)
-    {
-        Blocks &b = blocks();
-        size_t size = (n / 4096 + 1) * 4096;
-        std::lock_guard<std::mutex> hold(b.lock);
-        void *data = mmap(nullptr, size, b.open > 0 ? PROT_READ | PROT_WRITE : PROT_NONE,
-                          MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-        TORCH_CHECK_WITH(OutOfMemoryError, data != MAP_FAILED, "CUDA out of memory");
-        b.sizes[data] = size;
-        return data;
+        std::free(host_address(data));
     }
 #if TORCH_VERSION_MAJOR >= 2
     c10::DataPtr allocate(size_t n) override
@@ -165,13 +117,15 @@ struct Memory final : c10::Allocator {
     {
         TORCH_CHECK_WITH(OutOfMemoryError, state.limit_bytes <= 0 || n < size_t(state.limit_bytes),
                          "CUDA out of memory. Tried to allocate ", n, " bytes");
-        void *data = take(n);
+        void *block = std::malloc(n ? n : 1);
+        TORCH_CHECK_WITH(OutOfMemoryError, block, "CUDA out of memory");
+        void *data = reinterpret_cast<void *>(reinterpret_cast<uintptr_t>(block) + device_base);
         return {data, data, release, Device(at::kCUDA, static_cast<c10::DeviceIndex>(current))};
     }
 #if TORCH_VERSION_MAJOR >= 2
     void copy_data(void *to, const void *from, size_t n) const override
     {
-        default_copy_data(to, from, n);
+        default_copy_data(host_address(to), host_address(from), n);
     }
 #endif
     c10::DeleterFnPtr raw_deleter() const override
@@ -242,8 +196,8 @@ at::Tensor empty_strided(at::IntArrayRef size, at::IntArrayRef stride,
 at::Tensor on_host(const at::Tensor &t)
 {
     if (!t.is_cuda()) return t;
-    return at::from_blob(const_cast<void *>(static_cast<const void *>(t.data_ptr())), t.sizes(),
-                         t.strides(), t.options().device(at::kCPU));
+    return at::from_blob(host_address(t.data_ptr()), t.sizes(), t.strides(),
+                         t.options().device(at::kCPU));
 }
 
 at::Tensor &copy_(at::Tensor &self, const at::Tensor &from, bool)
@@ -252,7 +206,6 @@ at::Tensor &copy_(at::Tensor &self, const at::Tensor &from, bool)
     if (!self.is_cuda()) state.to_host++;
     launch(streams[current]);
     if (!self.is_cuda()) state.pending = 0; // a copy to pageable memory waits for its stream
-    Opened opened;
     on_host(self).copy_(on_host(from));
     return self;
 }
@@ -261,7 +214,6 @@ at::Scalar item(const at::Tensor &self)
 {
     state.to_host++;
     state.pending = 0;
-    Opened opened;
     return on_host(self).item();
 }
 
@@ -275,7 +227,6 @@ void compute(const c10::OperatorHandle &op, torch::jit::Stack *stack)
                     " found one on the cpu");
     };
     launch(streams[current]);
-    Opened opened;
     Device here(at::kCUDA, static_cast<c10::DeviceIndex>(current));
     for (size_t k = stack->size() - n; k < stack->size(); k++) {
         c10::IValue &v = (*stack)[k];
