@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "analysis/table.h"
 #include "base/paths.h"
 #include "display.h"
 #include "jouleline/configuration.h"
@@ -75,48 +76,110 @@ static const char *difference(const jl_study_table *a, const jl_study_cell *x,
     return same_text(driver_of(x), driver_of(y)) ? NULL : "drivers";
 }
 
-static bool same_words(const jl_study_table *a, const jl_study_cell *x, const jl_study_table *b,
-                       const jl_study_cell *y)
+/* How the coordinates of the base's cells are called in the new version's table: an index for each
+ * of the base's, or JL_NO_CELL. */
+typedef struct naming {
+    uint32_t *models, *configurations;
+    uint32_t *devices; /* the first to look at */
+    bool one_device;   /* and the only one */
+} naming;
+
+static void naming_free(naming *n)
 {
-    return x->batch == y->batch && x->in_flight == y->in_flight &&
-           !strcmp(a->models[x->model].name, b->models[y->model].name) &&
-           !strcmp(a->configurations[x->configuration].name,
-                   b->configurations[y->configuration].name);
+    free(n->models);
+    free(n->configurations);
+    free(n->devices);
 }
 
-/* The cell of `b` with the words of x: on the same device if it is there. */
-static uint32_t counterpart(const jl_study_table *a, const jl_study_cell *x,
-                            const jl_study_table *b)
+static int naming_make(const jl_study_table *a, naming *n, jl_error *err)
 {
-    uint32_t other = JL_NO_CELL;
-    for (uint32_t i = 0; i < b->cell_count; i++) {
-        if (!same_words(a, x, b, &b->cells[i])) continue;
-        if (same_text(a->devices[x->device].uuid, b->devices[b->cells[i].device].uuid)) return i;
-        if (other == JL_NO_CELL) other = i;
+    n->models = malloc((a->model_count + 1) * sizeof *n->models);
+    n->configurations = malloc((a->configuration_count + 1) * sizeof *n->configurations);
+    n->devices = malloc((a->device_count + 1) * sizeof *n->devices);
+    if (!n->models || !n->configurations || !n->devices)
+        return jl_fail(err, JL_ERR_MEMORY, "no memory for the comparison");
+    for (uint32_t i = 0; i < a->model_count; i++)
+        n->models[i] = i;
+    for (uint32_t i = 0; i < a->configuration_count; i++)
+        n->configurations[i] = i;
+    for (uint32_t i = 0; i < a->device_count; i++)
+        n->devices[i] = i;
+    return 0;
+}
+
+/* The cell of the new version that belongs to a cell of the base. */
+static uint32_t counterpart(const jl_cell_lookup *l, const naming *n, const jl_study_cell *x)
+{
+    jl_study_cell place = *x;
+    place.model = n->models[x->model];
+    place.configuration = n->configurations[x->configuration];
+    if (place.model == JL_NO_CELL || place.configuration == JL_NO_CELL) return JL_NO_CELL;
+    uint32_t found = JL_NO_CELL;
+    place.device = n->devices[x->device];
+    if (place.device != JL_NO_CELL) found = jl_cell_at(l, &place);
+    for (uint32_t i = 0; i < l->t->device_count && found == JL_NO_CELL && !n->one_device; i++) {
+        place.device = i;
+        found = jl_cell_at(l, &place);
     }
-    return other;
+    return found;
+}
+
+static int match(jl_sides *sides, const naming *n, jl_error *err)
+{
+    const jl_study_table *a = jl_study_data_table(sides->base),
+                         *b = jl_study_data_table(sides->new_data);
+    jl_cell_lookup lookup JL_CLEANUP(jl_cell_lookup_free) = {0};
+    int rc = jl_cell_lookup_make(b, &lookup, err);
+    sides->matches = calloc(a->cell_count + 1, sizeof *sides->matches);
+    if (!rc && !sides->matches) rc = jl_fail(err, JL_ERR_MEMORY, "no memory for the comparison");
+    for (uint32_t i = 0; i < a->cell_count && !rc; i++) {
+        uint32_t k = jl_cell_is_probe(a, i) ? JL_NO_CELL : counterpart(&lookup, n, &a->cells[i]);
+        if (k != JL_NO_CELL) sides->matches[sides->count++] = (jl_match){i, k};
+    }
+    return rc;
+}
+
+/* Models and configurations by name, devices by UUID. */
+static void name_between_stores(const jl_study_table *a, const jl_study_table *b, naming *n)
+{
+    for (size_t i = 0; i < a->model_count; i++) {
+        n->models[i] = JL_NO_CELL;
+        for (uint32_t k = 0; k < b->model_count && n->models[i] == JL_NO_CELL; k++)
+            if (!strcmp(a->models[i].name, b->models[k].name)) n->models[i] = k;
+    }
+    for (size_t i = 0; i < a->configuration_count; i++) {
+        n->configurations[i] = JL_NO_CELL;
+        for (uint32_t k = 0; k < b->configuration_count; k++)
+            if (!strcmp(a->configurations[i].name, b->configurations[k].name))
+                n->configurations[i] = k;
+    }
+    for (size_t i = 0; i < a->device_count; i++) {
+        n->devices[i] = JL_NO_CELL;
+        for (uint32_t k = 0; k < b->device_count && n->devices[i] == JL_NO_CELL; k++)
+            if (same_text(a->devices[i].uuid, b->devices[k].uuid)) n->devices[i] = k;
+    }
 }
 
 static int match_stores(const jl_compare_settings *s, jl_sides *sides, jl_error *err)
 {
     const jl_study_table *a = jl_study_data_table(sides->base),
                          *b = jl_study_data_table(sides->new_data);
-    sides->matches = calloc(a->cell_count + 1, sizeof *sides->matches);
-    if (!sides->matches) return jl_fail(err, JL_ERR_MEMORY, "no memory for the comparison");
-    for (uint32_t i = 0; i < a->cell_count; i++) {
-        uint32_t k = jl_cell_is_probe(a, i) ? JL_NO_CELL : counterpart(a, &a->cells[i], b);
-        if (k == JL_NO_CELL) continue;
-        const char *why = difference(a, &a->cells[i], b, &b->cells[k]);
-        if (why && !s->allow_different_host) {
-            sides->inconclusive = true;
-            return jl_fail(
-                err, JL_ERR_USAGE,
-                "the stores come from different %s, so that a difference says nothing of "
-                "the new version; --allow-different-host compares them all the same",
-                why);
-        }
-        sides->matches[sides->count++] = (jl_match){i, k};
+    naming n JL_CLEANUP(naming_free) = {.one_device = false};
+    int rc = naming_make(a, &n, err);
+    if (rc) return rc;
+    name_between_stores(a, b, &n);
+    rc = match(sides, &n, err);
+    for (size_t i = 0; i < sides->count && !rc && !s->allow_different_host; i++) {
+        const jl_match *m = &sides->matches[i];
+        const char *why = difference(a, &a->cells[m->base], b, &b->cells[m->new_cell]);
+        if (!why) continue;
+        sides->inconclusive = true;
+        return jl_fail(err, JL_ERR_USAGE,
+                       "the stores come from different %s, so that a difference says nothing of "
+                       "the new version; --allow-different-host compares them all the same",
+                       why);
     }
+    if (rc) return rc;
     sides->inconclusive = !sides->count;
     return sides->count ? 0
                         : jl_fail(err, JL_ERR_MISSING,
@@ -203,13 +266,11 @@ static int match_models(jl_sides *sides, const model_word *m, jl_error *err)
             err, JL_ERR_USAGE,
             "the two models are the same file, or the store of --db knows one of them by "
             "another name");
-    for (uint32_t i = 0; i < t->cell_count; i++) {
-        const jl_study_cell *c = &t->cells[i];
-        if (c->model != a) continue;
-        uint32_t k = jl_study_cell_find(t, b, c->configuration, c->device, c->batch, c->in_flight);
-        if (k != JL_NO_CELL) sides->matches[sides->count++] = (jl_match){i, k};
-    }
-    return 0;
+    naming n JL_CLEANUP(naming_free) = {.one_device = true};
+    int rc = naming_make(t, &n, err);
+    for (uint32_t i = 0; i < t->model_count && !rc; i++)
+        n.models[i] = i == a ? b : JL_NO_CELL;
+    return rc ? rc : match(sides, &n, err);
 }
 
 /* The canonical text without @DEVICE, as the table has it. */
@@ -230,16 +291,14 @@ static int match_configurations(const jl_compare_settings *s, jl_sides *sides, j
     char base[4096], new_name[4096];
     int rc = table_name(s->base, base, sizeof base, err);
     if (!rc) rc = table_name(s->new_side, new_name, sizeof new_name, err);
-    for (uint32_t i = 0; i < t->cell_count && !rc; i++)
-        for (uint32_t k = 0; k < t->cell_count; k++) {
-            const jl_study_cell *a = &t->cells[i], *b = &t->cells[k];
-            if (a->model == b->model && !t->models[a->model].probe && a->batch == b->batch &&
-                a->in_flight == b->in_flight &&
-                !strcmp(t->configurations[a->configuration].name, base) &&
-                !strcmp(t->configurations[b->configuration].name, new_name))
-                sides->matches[sides->count++] = (jl_match){i, k};
-        }
-    return rc;
+    naming n JL_CLEANUP(naming_free) = {.one_device = false};
+    if (!rc) rc = naming_make(t, &n, err);
+    uint32_t to = JL_NO_CELL;
+    for (uint32_t i = 0; i < t->configuration_count && !rc; i++)
+        if (!strcmp(t->configurations[i].name, new_name)) to = i;
+    for (uint32_t i = 0; i < t->configuration_count && !rc; i++)
+        n.configurations[i] = !strcmp(t->configurations[i].name, base) ? to : JL_NO_CELL;
+    return rc ? rc : match(sides, &n, err);
 }
 
 static int measure(const jl_compare_settings *s, const jl_study_spec *spec, const char *db,
@@ -337,9 +396,6 @@ static int from_rounds(const jl_compare_settings *s, bool models, jl_sides *side
     if (!rc) rc = measure(s, &spec, s->db ? s->db : db.s, sides, err);
     remove_scratch(&folder);
     if (rc) return rc;
-    size_t cells = jl_study_data_table(sides->base)->cell_count;
-    sides->matches = calloc(cells + 1, sizeof *sides->matches);
-    if (!sides->matches) return jl_fail(err, JL_ERR_MEMORY, "no memory for the comparison");
     return models ? match_models(sides, m, err) : match_configurations(s, sides, err);
 }
 

@@ -84,25 +84,58 @@ static void print_earlier(const earlier *e, const jl_study_size *size, const cha
         printf("device memory: up to %.0f MiB in an earlier run\n", e->memory_bytes / (1 << 20));
 }
 
-static void print_families(const jl_study_spec *spec, const jl_study_size *size)
+/* "cuda 1": what configurations must share for a pair. TensorRT runs on CUDA's devices. */
+static int device_of(const char *word, char *name, size_t size, jl_error *err)
 {
-    size_t pairs = size->configurations * (size->configurations - 1) / 2;
-    size_t tables = size->models * spec->batch_count * spec->in_flight_count;
-    const struct {
-        const char *family;
-        size_t tests;
-    } families[] = {{"of one model and batch", pairs}, {"of the whole study", pairs * tables}};
-    for (size_t i = 0; i < sizeof families / sizeof *families && pairs; i++) {
-        size_t needed = jl_rounds_needed(families[i].tests, 0.05);
-        printf(
-            "%zu comparisons %s: Bonferroni with the exact signed-rank test needs %zu rounds%s\n",
-            families[i].tests, families[i].family, needed,
-            (int64_t)needed > spec->rounds ? ", more than these" : "");
+    jl_configuration c;
+    int rc = jl_configuration_parse(word, &c, err);
+    if (rc) return rc;
+    const char *provider = strcmp(c.provider, "tensorrt") ? c.provider : "cuda";
+    snprintf(name, size, "%s %d", provider, c.device);
+    return 0;
+}
+
+static const char *more_words(size_t needed, int64_t rounds)
+{
+    return (int64_t)needed > rounds ? " (more than these)" : "";
+}
+
+/* The families of a device with so many configurations. */
+static void print_device(const char *device, size_t configurations, size_t tables, int64_t rounds)
+{
+    size_t pairs = configurations * (configurations - 1) / 2;
+    if (!pairs) {
+        printf("%s: one configuration, no pairs\n", device);
+        return;
     }
-    size_t joint = jl_rounds_needed(1, 0.05);
-    if (pairs)
-        printf("joint sign flips over the whole study need %zu rounds%s\n", joint,
-               (int64_t)joint > spec->rounds ? ", more than these" : "");
+    size_t of_cell = jl_rounds_needed(pairs, 0.05),
+           of_study = jl_rounds_needed(pairs * tables, 0.05), joint = jl_rounds_needed(1, 0.05);
+    printf("%s: pairs of a model and batch: %zu, for which Bonferroni needs %zu rounds%s; of a "
+           "metric: %zu, Bonferroni %zu%s, joint sign flips %zu%s\n",
+           device, pairs, of_cell, more_words(of_cell, rounds), pairs * tables, of_study,
+           more_words(of_study, rounds), joint, more_words(joint, rounds));
+}
+
+/* Pairs are of one device; so are the families of corrections. */
+static int print_families(const jl_study_spec *spec, const jl_study_size *size, jl_error *err)
+{
+    enum { NAME = 80 };
+    size_t tables = size->models * spec->batch_count * spec->in_flight_count;
+    for (size_t i = 0; i < spec->configuration_count; i++) {
+        char device[NAME], other[NAME];
+        size_t count = 0;
+        bool before = false;
+        int rc = device_of(spec->configurations[i], device, sizeof device, err);
+        for (size_t k = 0; k < spec->configuration_count && !rc; k++) {
+            rc = device_of(spec->configurations[k], other, sizeof other, err);
+            if (rc || strcmp(device, other) != 0) continue;
+            count++;
+            before |= k < i;
+        }
+        if (rc) return rc;
+        if (!before) print_device(device, count, tables, spec->rounds);
+    }
+    return 0;
 }
 
 int jl_print_dry_run(const jl_study_spec *spec, const jl_study_size *size, const char *db,
@@ -126,6 +159,5 @@ int jl_print_dry_run(const jl_study_spec *spec, const jl_study_size *size, const
     printf("timed loops and warm-ups: %s to %s; start, load and check of every run come on top\n",
            least, most);
     print_earlier(&e, size, db);
-    print_families(spec, size);
-    return 0;
+    return print_families(spec, size, err);
 }

@@ -138,9 +138,6 @@ static inline bool jl_cell_is_probe(const jl_study_table *t, size_t cell)
 int jl_study_table_check(const jl_study_table *t, jl_error *err);
 
 #define JL_NO_CELL UINT32_MAX
-/* The cell with these coordinates, or JL_NO_CELL (linear; for a few look-ups). */
-uint32_t jl_study_cell_find(const jl_study_table *t, uint32_t model, uint32_t configuration,
-                            uint32_t device, uint32_t batch, uint32_t in_flight);
 
 /* One summary a cell, over rounds (complete or not); absent where the metric is. */
 int jl_study_summaries(const jl_study_table *t, jl_metric metric, double level, jl_summary *out,

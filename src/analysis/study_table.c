@@ -75,18 +75,6 @@ int jl_study_table_check(const jl_study_table *t, jl_error *err)
     return 0;
 }
 
-uint32_t jl_study_cell_find(const jl_study_table *t, uint32_t model, uint32_t configuration,
-                            uint32_t device, uint32_t batch, uint32_t in_flight)
-{
-    for (size_t i = 0; i < t->cell_count; i++) {
-        const jl_study_cell *c = &t->cells[i];
-        if (c->model == model && c->configuration == configuration && c->device == device &&
-            c->batch == batch && c->in_flight == in_flight)
-            return (uint32_t)i;
-    }
-    return JL_NO_CELL;
-}
-
 int jl_study_summaries(const jl_study_table *t, jl_metric metric, double level, jl_summary *out,
                        jl_error *err)
 {
@@ -166,18 +154,23 @@ void jl_cell_lookup_free(jl_cell_lookup *l)
     free(l->order);
 }
 
-uint32_t jl_cell_that_ran(const jl_cell_lookup *l, const jl_study_cell *place)
+uint32_t jl_cell_at(const jl_cell_lookup *l, const jl_study_cell *place)
 {
     size_t low = 0, high = l->t->cell_count;
     while (low < high) {
         size_t mid = low + (high - low) / 2;
-        const jl_study_cell *c = &l->t->cells[l->order[mid]];
-        int order = compare_places(c, place, true);
-        if (order == 0) return c->outcome == JL_OUTCOME_OK ? l->order[mid] : JL_NO_CELL;
+        int order = compare_places(&l->t->cells[l->order[mid]], place, true);
+        if (order == 0) return l->order[mid];
         if (order < 0)
             low = mid + 1;
         else
             high = mid;
     }
     return JL_NO_CELL;
+}
+
+uint32_t jl_cell_that_ran(const jl_cell_lookup *l, const jl_study_cell *place)
+{
+    uint32_t at = jl_cell_at(l, place);
+    return at != JL_NO_CELL && l->t->cells[at].outcome == JL_OUTCOME_OK ? at : JL_NO_CELL;
 }

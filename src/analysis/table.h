@@ -28,7 +28,9 @@ typedef struct jl_cell_lookup {
 
 int jl_cell_lookup_make(const jl_study_table *t, jl_cell_lookup *out, jl_error *err);
 void jl_cell_lookup_free(jl_cell_lookup *l);
-/* The index, or JL_NO_CELL when there is none or it did not run (outcome not ok). */
+/* The index, or JL_NO_CELL when there is none. */
+uint32_t jl_cell_at(const jl_cell_lookup *l, const jl_study_cell *place);
+/* The same, or JL_NO_CELL when it did not run (outcome not ok). */
 uint32_t jl_cell_that_ran(const jl_cell_lookup *l, const jl_study_cell *place);
 
 #endif

@@ -156,7 +156,7 @@ int jl_section_pairs(jl_report *r, const jl_study_data *d, const jl_report_optio
     jl_metric metrics[2];
     size_t n = jl_report_metrics(t, metrics), pairs = 0;
     if (!rc) rc = jl_count_comparisons(t, &options, &pairs, err);
-    if (pairs > MOST_PAIRS && !jl_report_is_for_programs(r)) {
+    if (pairs > MOST_PAIRS && o->for_readers) {
         jl_sheet_note(s,
                       "%zu pairs are too many to read; --baseline CONFIG declares the one that "
                       "all are compared with, and -o csv or json has all of them.",

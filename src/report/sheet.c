@@ -21,11 +21,6 @@ void jl_report_for_programs(jl_report *r)
     r->programs = true;
 }
 
-bool jl_report_is_for_programs(const jl_report *r)
-{
-    return r->programs;
-}
-
 void jl_report_free(jl_report *r)
 {
     if (!r) return;

@@ -42,7 +42,6 @@ jl_report *jl_report_new(void); /* NULL: no memory */
 void jl_report_free(jl_report *r);
 /* Nobody will read it as tables: the texts of numbers are left out, which halves a large report. */
 void jl_report_for_programs(jl_report *r);
-bool jl_report_is_for_programs(const jl_report *r);
 jl_arena *jl_report_arena(jl_report *r);
 
 /* A new sheet at the end; `columns` stays borrowed. `name` is its key in JSON. After memory ran out

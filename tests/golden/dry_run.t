@@ -5,18 +5,16 @@ $ jouleline run -m resnet18,resnet50 -c fake-gpu/fp32+seed=7,fake-gpu/fp16+seed=
 timed loops and warm-ups: 1 min 20 s to 17 min 20 s; start, load and check of every run come on top
 by 4 earlier runs of 2 of 2 configurations: start <n> s, load <n> s, checks <n> s; in all <*> to <*>
 device memory: up to <n> MiB in an earlier run
-1 comparisons of one model and batch: Bonferroni with the exact signed-rank test needs 6 rounds
-4 comparisons of the whole study: Bonferroni with the exact signed-rank test needs 8 rounds
-joint sign flips over the whole study need 6 rounds
-$ jouleline run -m resnet18 -c ort-cpu/fp32,fake-gpu/fp16+seed=7 -r 5 --dry-run
-1 models x 2 configurations x 1 batches: 2 cells, 10 runs in 5 rounds
-timed loops and warm-ups: 10 s to 2 min 10 s; start, load and check of every run come on top
-by 2 earlier runs of 1 of 2 configurations: start <n> s, load <n> s, checks <n> s; in all <*> to <*>
+gpu 0: pairs of a model and batch: 1, for which Bonferroni needs 6 rounds; of a metric: 4, Bonferroni 8, joint sign flips 6
+$ jouleline run -m resnet18 -c ort-cpu/fp32,fake-gpu/fp16+seed=7,fake-gpu/fp32+seed=7 -r 5 --dry-run
+1 models x 3 configurations x 1 batches: 3 cells, 15 runs in 5 rounds
+timed loops and warm-ups: 15 s to 3 min 15 s; start, load and check of every run come on top
+by 4 earlier runs of 2 of 3 configurations: start 0 s, load 0 s, checks 0 s; in all 15 s to 3 min 15 s
 device memory: up to <n> MiB in an earlier run
-1 comparisons of one model and batch: Bonferroni with the exact signed-rank test needs 6 rounds, more than these
-1 comparisons of the whole study: Bonferroni with the exact signed-rank test needs 6 rounds, more than these
-joint sign flips over the whole study need 6 rounds, more than these
+cpu 0: one configuration, no pairs
+gpu 0: pairs of a model and batch: 1, for which Bonferroni needs 6 rounds (more than these); of a metric: 1, Bonferroni 6 (more than these), joint sign flips 6 (more than these)
 $ jouleline run -m resnet18 -c fake-gpu/fp16 --dry-run --db none.db
 1 models x 1 configurations x 1 batches: 1 cells, 10 runs in 10 rounds
 timed loops and warm-ups: 10 s to 2 min 10 s; start, load and check of every run come on top
 time by stage and device memory: none.db has no earlier run of these configurations
+gpu 0: one configuration, no pairs
