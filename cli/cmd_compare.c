@@ -69,7 +69,7 @@ static const jl_option options[] = {
      .command_line = true,
      .offset = offsetof(jl_compare_settings, db),
      .help = "keep what is measured in this store (default: it is thrown away)"},
-    JL_OPTION_OUTPUT(jl_compare_settings, output, "table|md|csv|json"),
+    JL_OPTION_OUTPUT(jl_compare_settings, output, "table|md|csv|json|jsonl|latex"),
     JL_OPTION_QUIET(jl_compare_settings, quiet),
     {0},
 };

@@ -52,7 +52,7 @@ static const jl_option options[] = {
      .command_line = true,
      .offset = offsetof(settings, seed),
      .help = "of random sign flips and resamples"},
-    JL_OPTION_OUTPUT(settings, output, "table|md|csv|json"),
+    JL_OPTION_OUTPUT(settings, output, "table|md|csv|json|jsonl|latex"),
     JL_OPTION_DB(settings, db),
     {0},
 };

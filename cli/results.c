@@ -84,7 +84,8 @@ int jl_print_sections(FILE *to, const jl_study_data *d, bool headline, const cha
                              *const failed[] = {"ran", "portability", "findings", "cells"},
                              *const cells[] = {"cells"};
     const jl_study_table *t = jl_study_data_table(d);
-    bool for_programs = format == JL_REPORT_CSV || format == JL_REPORT_JSON;
+    bool for_programs =
+        format == JL_REPORT_CSV || format == JL_REPORT_JSON || format == JL_REPORT_JSONL;
     jl_report_options own = *options;
     const char *every[32];
     if (!count) {
@@ -109,7 +110,7 @@ int jl_print_sections(FILE *to, const jl_study_data *d, bool headline, const cha
     jl_report_fact(r, "no_energy_because", t->values[JL_ENERGY] ? "" : jl_study_data_no_energy(d));
     own.for_readers = !for_programs;
     int rc = add_sections(r, d, names, count, &own, err);
-    if (!rc && headline && !for_programs) {
+    if (!rc && headline && !for_programs && format != JL_REPORT_LATEX) {
         rc = jl_print_headline(to, d, err);
         fputc('\n', to);
     }

@@ -6,12 +6,11 @@
 #include <stdlib.h>
 
 #include "base/memory.h"
-#include "base/text_table.h"
-#include "report/sheet_private.h"
+#include "report/layout.h"
 
 /* --- for readers --- */
 
-static const char *shown(const jl_sheet *s, const datum *d)
+const char *jl_shown(const jl_sheet *s, const datum *d)
 {
     jl_arena *a = s->report->arena;
     switch (d->kind) {
@@ -27,8 +26,7 @@ static const char *shown(const jl_sheet *s, const datum *d)
     }
 }
 
-/* The columns with a title that hold anything in these rows: their places. */
-static size_t shown_columns(const jl_sheet *s, size_t from, size_t to, size_t *at)
+size_t jl_shown_columns(const jl_sheet *s, size_t from, size_t to, size_t *at)
 {
     size_t n = 0;
     for (size_t k = 0; k < s->column_count && n < JL_MAX_COLUMNS; k++) {
@@ -40,7 +38,7 @@ static size_t shown_columns(const jl_sheet *s, size_t from, size_t to, size_t *a
     return n;
 }
 
-static bool same_heading(const char *a, const char *b)
+bool jl_same_heading(const char *a, const char *b)
 {
     return a == b || (a && b && !strcmp(a, b));
 }
@@ -65,7 +63,7 @@ static void put_md(const jl_sheet *s, size_t from, size_t to, const size_t *at, 
     for (size_t row = from; row < to; row++) {
         for (size_t k = 0; k < n; k++) {
             jl_buf_puts(out, "| ");
-            put_md_text(out, shown(s, &s->data[row * s->column_count + at[k]]));
+            put_md_text(out, jl_shown(s, &s->data[row * s->column_count + at[k]]));
             jl_buf_puts(out, " ");
         }
         jl_buf_puts(out, "|\n");
@@ -78,7 +76,7 @@ static void fill_cells(const jl_sheet *s, const size_t *at, size_t n, jl_column 
     for (size_t k = 0; k < n; k++) {
         columns[k] = (jl_column){s->columns[at[k]].title, s->columns[at[k]].align != JL_LEFT};
         for (size_t row = 0; row < s->rows; row++)
-            cells[row * n + k] = shown(s, &s->data[row * s->column_count + at[k]]);
+            cells[row * n + k] = jl_shown(s, &s->data[row * s->column_count + at[k]]);
     }
 }
 
@@ -95,7 +93,7 @@ static bool drop_column(const jl_sheet *s, size_t *at, size_t *n)
 
 static int put_table(const jl_sheet *s, size_t width, jl_buf *out)
 {
-    size_t at[JL_MAX_COLUMNS], n = shown_columns(s, 0, s->rows, at);
+    size_t at[JL_MAX_COLUMNS], n = jl_shown_columns(s, 0, s->rows, at);
     if (!s->rows) return 0;
     jl_column columns[JL_MAX_COLUMNS];
     JL_OWNED const char **cells = calloc(s->rows * n + 1, sizeof *cells);
@@ -113,11 +111,11 @@ static int put_table(const jl_sheet *s, size_t width, jl_buf *out)
 static void put_md_tables(const jl_sheet *s, jl_buf *out)
 {
     for (size_t row = 0, to; row < s->rows; row = to) {
-        for (to = row; to < s->rows && same_heading(s->headings[to], s->headings[row]);)
+        for (to = row; to < s->rows && jl_same_heading(s->headings[to], s->headings[row]);)
             to++;
         if (row) jl_buf_puts(out, "\n");
         if (s->headings[row]) jl_buf_printf(out, "**%s**\n\n", s->headings[row]);
-        size_t at[JL_MAX_COLUMNS], n = shown_columns(s, row, to, at);
+        size_t at[JL_MAX_COLUMNS], n = jl_shown_columns(s, row, to, at);
         put_md(s, row, to, at, n, out);
     }
 }
@@ -128,11 +126,11 @@ static void put_prose(const jl_sheet *s, bool md, size_t width, jl_buf *out)
         const datum *d = s->data + row * s->column_count;
         const char *heading = s->headings[row];
         if (row && s->apart) jl_buf_puts(out, "\n");
-        if (heading && (!row || !same_heading(heading, s->headings[row - 1])))
+        if (heading && (!row || !jl_same_heading(heading, s->headings[row - 1])))
             jl_buf_printf(out, md ? "**%s**\n\n" : "%s:\n", heading);
         for (size_t k = 0; k < s->column_count; k++) {
             if (!s->columns[k].title || d[k].kind == DATUM_NONE) continue;
-            const char *text = shown(s, &d[k]), *title = s->columns[k].title;
+            const char *text = jl_shown(s, &d[k]), *title = s->columns[k].title;
             if (md) {
                 jl_buf_printf(out, "%s%s%s%s\n", k ? "  - " : "- ", title, *title ? ": " : "",
                               text);
@@ -245,6 +243,26 @@ static void put_json(const jl_report *r, jl_buf *out)
     json_decref(all);
 }
 
+/* One line a row, each with the name of its sheet. */
+static void put_jsonl(const jl_report *r, jl_buf *out)
+{
+    for (size_t i = 0; i < r->count; i++) {
+        json_t *rows = sheet_json(r->sheets[i]), *row;
+        size_t at;
+        json_array_foreach(rows, at, row)
+        {
+            json_object_set_new(row, "section", json_string(r->sheets[i]->name));
+            char *text = json_dumps(row, JSON_COMPACT | JSON_REAL_PRECISION(9));
+            if (text)
+                jl_buf_printf(out, "%s\n", text);
+            else
+                out->failed = true;
+            free(text);
+        }
+        json_decref(rows);
+    }
+}
+
 static void put_csv_text(jl_buf *out, const char *text)
 {
     if (!strpbrk(text, ",\"\n\r")) {
@@ -300,6 +318,8 @@ int jl_report_print(const jl_report *r, jl_report_format format, size_t width, j
     int rc = r->failed ? -1 : 0;
     if (!rc && format == JL_REPORT_JSON) put_json(r, out);
     if (!rc && format == JL_REPORT_CSV) put_csv(r, out);
+    if (!rc && format == JL_REPORT_JSONL) put_jsonl(r, out);
+    if (!rc && format == JL_REPORT_LATEX) jl_put_latex(r, out);
     if (format == JL_REPORT_TABLE || format == JL_REPORT_MD)
         for (size_t i = 0; i < r->count && !rc; i++) {
             if (i) jl_buf_puts(out, "\n");

@@ -13,6 +13,8 @@ typedef enum jl_report_format {
     JL_REPORT_MD,
     JL_REPORT_CSV,
     JL_REPORT_JSON,
+    JL_REPORT_JSONL,
+    JL_REPORT_LATEX,
 } jl_report_format;
 
 /* How readers see a column; false is left, true right. */

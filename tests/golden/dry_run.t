@@ -9,7 +9,7 @@ gpu 0: pairs of a model and batch: 1, for which Bonferroni needs 6 rounds; of a 
 $ jouleline run -m resnet18 -c ort-cpu/fp32,fake-gpu/fp16+seed=7,fake-gpu/fp32+seed=7 -r 5 --dry-run
 1 models x 3 configurations x 1 batches: 3 cells, 15 runs in 5 rounds
 timed loops and warm-ups: 15 s to 3 min 15 s; start, load and check of every run come on top
-by 4 earlier runs of 2 of 3 configurations: start 0 s, load 0 s, checks 0 s; in all 15 s to 3 min 15 s
+by 4 earlier runs of 2 of 3 configurations: start <n> s, load <n> s, checks <n> s; in all <*> to <*>
 device memory: up to <n> MiB in an earlier run
 cpu 0: one configuration, no pairs
 gpu 0: pairs of a model and batch: 1, for which Bonferroni needs 6 rounds (more than these); of a metric: 1, Bonferroni 6 (more than these), joint sign flips 6 (more than these)

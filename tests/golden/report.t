@@ -56,6 +56,29 @@ Intervals hold with 95.1 %.
 Over 10 rounds.
 
 Below 1 the new one takes less. Section audit: what is not held equal.
+$ jouleline report --db small.db -s cells -o latex
+% needs \usepackage{booktabs}
+
+\paragraph{cells}
+
+\begin{tabular}{rlrrrrr}
+\toprule
+batch & configuration & latency ms/call & interval & items/s & energy J/item & interval \\
+\midrule
+\multicolumn{7}{l}{resnet18} \\
+1 & ort-cpu/fp32 & 20.12 & 19.89--20.22 & 49.70 & 0.4013 & 0.3979--0.4022 \\
+1 & ort-cpu/fp32+threads=1 & 29.80 & 29.63--30.09 & 33.56 & 0.6030 & 0.5944--0.6058 \\
+\midrule
+\multicolumn{7}{l}{mobilenet\_v2} \\
+1 & ort-cpu/fp32 & 10.03 & 9.919--10.12 & 99.75 & 0.1999 & 0.1980--0.2009 \\
+1 & ort-cpu/fp32+threads=1 & 15.01 & 14.88--15.04 & 66.62 & 0.3005 & 0.2949--0.3048 \\
+\bottomrule
+\end{tabular}
+
+Medians over 10 rounds; intervals are order statistics that hold with 97.9 \%.
+$ jouleline report --db small.db -s cells -o jsonl | cut -d, -f1,2,9 | head -2
+{"model":"resnet18","family":"standard","outcome":"ok"
+{"model":"resnet18","family":"standard","outcome":"ok"
 $ jouleline report --db small.db -s pairs,audit -o csv | cut -d, -f1-9 | tr -d '\r'
 section,model,batch,in_flight,device,device_uuid,metric,new,base
 pairs,resnet18,1,1,a processor,cpu-0,latency_ns,ort-cpu/fp32+threads=1,ort-cpu/fp32
