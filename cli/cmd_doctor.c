@@ -44,6 +44,7 @@ static const char *device_names(const json_t *runtime, jl_arena *arena)
     size_t i;
     json_array_foreach(devices, i, name)
         jl_buf_printf(&b, "%s%s", i ? ", " : "", json_string_value(name));
+    if (b.p && *text(runtime, "reason")) jl_buf_printf(&b, "; %s", text(runtime, "reason"));
     return b.p ? jl_arena_strndup(arena, b.p, b.n) : text(runtime, "reason");
 }
 
@@ -76,6 +77,22 @@ static void print_runtimes(const json_t *runtimes, jl_arena *arena)
     putchar('\n');
 }
 
+/* What the library of a runtime was built with, once a library. */
+static void print_providers(const json_t *runtimes)
+{
+    const json_t *r;
+    const char *last = "";
+    size_t i;
+    json_array_foreach(runtimes, i, r)
+    {
+        const char *library = text(r, "library");
+        if (!*text(r, "providers") || !strcmp(library, last)) continue;
+        printf("%s %s offers %s (%s).\n\n", text(r, "runtime"), text(r, "version"),
+               text(r, "providers"), library);
+        last = library;
+    }
+}
+
 static int run(const jl_invocation *call)
 {
     const settings *s = call->settings;
@@ -96,6 +113,7 @@ static int run(const jl_invocation *call)
     } else {
         print_host(json_object_get(all, "host"));
         print_runtimes(json_object_get(all, "runtimes"), call->arena);
+        print_providers(json_object_get(all, "runtimes"));
         jl_doctor_print_meters(stdout, json_object_get(all, "meters"), call->arena);
     }
     json_decref(all);

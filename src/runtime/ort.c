@@ -67,7 +67,7 @@ static int require_provider(const ort_library *l, const jl_configuration *c, jl_
                      l->version, l->path, list.wanted,
                      !strcmp(c->provider, "cuda")
                          ? ", such as that of the wheel onnxruntime-gpu"
-                         : " (jouleline's own tests never run this provider)");
+                         : " (not run here: jouleline's own tests never run this provider)");
     jl_buf_free(&list.text);
     return rc;
 }
@@ -329,6 +329,10 @@ static int ort_probe(const jl_configuration *c, jl_device *devices, size_t capac
         facts->add(facts->ctx, "version", l.version);
         facts->add(facts->ctx, "library", l.path);
         facts->add(facts->ctx, "providers", list.text.p);
+        if (c && (!strcmp(c->provider, "tensorrt") || !strcmp(c->provider, "openvino")))
+            facts->add(
+                facts->ctx, "untested",
+                "not run here: its options are passed on, jouleline's own tests never run it");
     }
     jl_buf_free(&list.text);
     if (c && c->provider[0]) return probe_provider(&l, c, devices, capacity, count, err);

@@ -145,7 +145,8 @@ static double least_cosine(jl_precision p)
     return p == JL_PRECISION_FP32 ? 0.9999 : p == JL_PRECISION_INT8 ? -INFINITY : 0.99;
 }
 
-static void judge(jl_agreement *a, const jl_agreement_record *r, jl_precision precision)
+static void judge(jl_agreement *a, const jl_agreement_record *r, int64_t elements,
+                  jl_precision precision)
 {
     if (a->numerical || precision == JL_PRECISION_INT8) return;
     if (r->new_nan_or_inf) {
@@ -153,6 +154,12 @@ static void judge(jl_agreement *a, const jl_agreement_record *r, jl_precision pr
         snprintf(a->message, sizeof a->message,
                  "output '%s' has %lld NaN and %lld Inf where the FP32 reference (%s) is finite",
                  r->output, (long long)r->nan_count, (long long)r->inf_count, r->reference);
+    } else if (r->nan_count > 0 && r->nan_count == elements) {
+        a->numerical = true;
+        snprintf(a->message, sizeof a->message,
+                 "output '%s' is NaN everywhere, in the FP32 reference (%s) too, so that nothing "
+                 "can be compared; --fill and --input give other inputs",
+                 r->output, r->reference);
     } else if (r->cosine_min < least_cosine(precision)) {
         a->numerical = true;
         snprintf(a->message, sizeof a->message,
@@ -188,7 +195,7 @@ int jl_agreement_of(const char *outputs, const char *reference_outputs, const ch
                                               .mean_abs_error = NAN};
         rc = compare_output(&x[i], of, batch, &a->records[i], err);
         a->count = i + 1;
-        if (!rc) judge(a, &a->records[i], precision);
+        if (!rc) judge(a, &a->records[i], jl_tensor_elements(&x[i]), precision);
     }
     jl_arena_free(arena);
     return rc;

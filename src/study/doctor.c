@@ -64,14 +64,18 @@ static json_t *ask(const jl_runtime *r, const char *provider)
     int rc = jl_call_in_child(probe, &arg, TIMEOUT_NS, 1 << 20, &out, &e);
     JL_JSON *found = rc ? NULL : json_loadb(out.p ? out.p : "", out.n, 0, NULL);
     const char *version = jl_json_text(found, "version", jl_json_text(found, "torch", NULL));
+    const char *untested = jl_json_text(found, "untested", NULL);
     json_t *devices = json_object_get(found, "devices");
-    return json_pack(
-        "{s:s, s:s, s:s, s:s?, s:s?, s:s?, s:O}", "runtime", r->name, "provider", provider, "state",
-        rc             ? "missing"
-        : r->simulated ? "simulated"
-                       : "works",
-        "reason", rc ? e.msg : NULL, "version", version, "library",
-        jl_json_text(found, "library", NULL), "devices", devices ? devices : json_null());
+    return json_pack("{s:s, s:s, s:s, s:s?, s:s?, s:s?, s:s?, s:O}", "runtime", r->name, "provider",
+                     provider, "state",
+                     rc             ? "missing"
+                     : r->simulated ? "simulated"
+                     : untested     ? "untested"
+                                    : "works",
+                     "reason", rc ? e.msg : untested, "version", version, "library",
+                     jl_json_text(found, "library", NULL), "providers",
+                     jl_json_text(found, "providers", NULL), "devices",
+                     devices ? devices : json_null());
 }
 
 json_t *jl_doctor_runtimes(void)

@@ -52,19 +52,16 @@ add_test(NAME runtime.fake_torch_cuda COMMAND ${CMAKE_CURRENT_LIST_DIR}/build_fa
     ${CMAKE_CURRENT_LIST_DIR}/fake_torch_cuda.cc ${fake_cuda})
 set_tests_properties(runtime.fake_torch_cuda PROPERTIES LABELS "runtime" TIMEOUT 600
     FIXTURES_SETUP fake_torch_cuda)
-add_library(fake_libcuda MODULE ${PROJECT_SOURCE_DIR}/tests/plugins/fake_libcuda.c)
-target_link_libraries(fake_libcuda PRIVATE jl_flags)
-set_target_properties(fake_libcuda PROPERTIES OUTPUT_NAME cuda SUFFIX .so.1
-    LIBRARY_OUTPUT_DIRECTORY ${fake_cuda})
 add_executable(test_libtorch_cuda ${CMAKE_CURRENT_LIST_DIR}/test_libtorch_cuda.c)
 target_link_libraries(test_libtorch_cuda PRIVATE runtime_fixture)
+add_dependencies(test_libtorch_cuda fake_libcuda)
 add_test(NAME runtime.libtorch_cuda COMMAND test_libtorch_cuda)
 add_test(NAME runtime.libtorch_cuda_zoo COMMAND compare_zoo 1 1e-4
     ort-cpu/fp32+threads=2 libtorch-cuda/fp32+threads=2)
 # MALLOC_PERTURB_: what is freed is overwritten, so that reading it later is seen.
 set_tests_properties(runtime.libtorch_cuda runtime.libtorch_cuda_zoo PROPERTIES
     LABELS "runtime" TIMEOUT 600 PROCESSORS 2 FIXTURES_REQUIRED "libtorch_shim;fake_torch_cuda"
-    ENVIRONMENT "JOULELINE_LIBTORCH=${torch_cache}/libtorch/current/libjouleline_torch.so;LD_LIBRARY_PATH=${fake_cuda};MALLOC_PERTURB_=165")
+    ENVIRONMENT "JOULELINE_LIBTORCH=${torch_cache}/libtorch/current/libjouleline_torch.so;LD_LIBRARY_PATH=${fake_cuda}:${PROJECT_BINARY_DIR}/fake_driver;MALLOC_PERTURB_=165")
 set_tests_properties(runtime.libtorch_cuda_zoo PROPERTIES LABELS "runtime;slow")
 
 add_test(NAME runtime.interpreter COMMAND ${JL_PYTHON} ${CMAKE_CURRENT_LIST_DIR}/test_interpreter.py

@@ -102,6 +102,19 @@ class OwnModels(unittest.TestCase):
         self.assertIn("--shape input_ids=Bx128", done.stderr)
         self.assertNotIn("ok", [r[0] for r in rows])
 
+    def test_output_that_is_nan_everywhere(self):
+        path = f"{self.folder.name}/log.onnx"
+        value = [helper.make_tensor_value_info(n, TensorProto.FLOAT, ["batch", 4]) for n in "xy"]
+        graph = helper.make_graph([helper.make_node("Log", ["x"], ["y"])], "log", value[:1],
+                                  value[1:])
+        onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)],
+                                    ir_version=8), path)
+        done, rows = self.run_model("-c", CONFIGURATIONS, "-m", path, "--fill", "x=const:-1")
+        self.assertEqual(done.returncode, 5, done.stderr)
+        self.assertEqual([r[0] for r in rows], ["numerical"] * 2, rows)
+        for row in rows:
+            self.assertIn("NaN everywhere", row[1])
+
     def test_ocr_networks(self):
         shapes = {"det": "Bx3x64x64", "rec": "Bx3x48x64", "cls": "Bx3x48x96"}
         found = sorted((TESTDATA / "rapidocr_onnxruntime").glob("*.onnx"))
