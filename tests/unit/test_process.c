@@ -115,7 +115,7 @@ static void a_program_that_never_stops_printing_is_stopped(void **state)
     jl_buf out = {0};
     jl_error err = {0};
     jl_spawn s = {.argv = (const char *const[]){"yes", NULL}};
-    assert_int_equal(jl_process_run(&s, 50000000, 10, &out, NULL, NULL, &err), JL_ERR_TIMEOUT);
+    assert_int_equal(jl_process_run(&s, 500000000, 10, &out, NULL, NULL, &err), JL_ERR_TIMEOUT);
     assert_non_null(strstr(err.msg, "yes"));
     assert_int_equal(out.n, 10);
     jl_buf_free(&out);
