@@ -5,6 +5,7 @@
 #include <limits.h>
 #include <pthread.h>
 #include <semaphore.h>
+#include <stdatomic.h>
 
 #include "base/str.h"
 #include "jouleline/runtime.h"
@@ -34,7 +35,8 @@ typedef struct ort_slot {
     pthread_t thread;      /* only with more than one slot */
     sem_t go, done;
     OrtStatus *status; /* of the last call */
-    bool started, quit;
+    bool started;
+    atomic_bool quit; /* set while a call may still be under way */
 } ort_slot;
 
 typedef struct ort {
