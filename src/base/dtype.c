@@ -138,16 +138,21 @@ static size_t half_from_floats_plain(uint16_t *to, const float *from, size_t n)
 {
     size_t saturated = 0;
     for (size_t i = 0; i < n; i++) {
-        to[i] = jl_half_from_float(from[i]);
-        saturated += (to[i] & 0x7FFFu) == 0x7C00u && finite_bits(from[i]);
+        float f; /* bytes of a file may lie anywhere */
+        memcpy(&f, (const unsigned char *)from + i * sizeof f, sizeof f);
+        to[i] = jl_half_from_float(f);
+        saturated += (to[i] & 0x7FFFu) == 0x7C00u && finite_bits(f);
     }
     return saturated;
 }
 
 static void floats_from_half_plain(float *to, const uint16_t *from, size_t n)
 {
-    for (size_t i = 0; i < n; i++)
-        to[i] = jl_float_from_half(from[i]);
+    for (size_t i = 0; i < n; i++) {
+        uint16_t h;
+        memcpy(&h, (const unsigned char *)from + i * sizeof h, sizeof h);
+        to[i] = jl_float_from_half(h);
+    }
 }
 
 #if defined(__x86_64__)
@@ -161,9 +166,7 @@ __attribute__((target("avx,f16c"))) static size_t half_from_floats_f16c(uint16_t
         _mm_storeu_si128((__m128i *)(void *)(to + i), h);
         __m128i infinite =
             _mm_cmpeq_epi16(_mm_and_si128(h, _mm_set1_epi16(0x7FFF)), _mm_set1_epi16(0x7C00));
-        if (_mm_movemask_epi8(infinite))
-            for (size_t k = i; k < i + 8; k++)
-                saturated += (to[k] & 0x7FFFu) == 0x7C00u && finite_bits(from[k]);
+        if (_mm_movemask_epi8(infinite)) saturated += half_from_floats_plain(to + i, from + i, 8);
     }
     return saturated + half_from_floats_plain(to + i, from + i, n - i);
 }
