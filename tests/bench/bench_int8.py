@@ -23,6 +23,7 @@ networks and pictures. Ends with 0 (all reached), 1 (one missed).
 """
 
 import argparse
+import concurrent.futures
 import json
 import math
 import multiprocessing
@@ -212,8 +213,8 @@ def main():
         count = min(MODELS[name], o.items or MODELS[name])
         try:
             costs = quantize_both(name, count, o.turns, folder)
-            with multiprocessing.get_context("spawn").Pool(1) as pool:
-                results.append(pool.apply(compare, (name, count, o.pairs, folder)) | costs)
+            with concurrent.futures.ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+                results.append(pool.submit(compare, name, count, o.pairs, folder).result() | costs)
             show(results[-1])
         finally:
             shutil.rmtree(folder)
