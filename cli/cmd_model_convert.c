@@ -1,3 +1,4 @@
+#include <inttypes.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -154,16 +155,18 @@ static int convert_mixed(void *arg, jl_buf *out, jl_error *err)
     return rc;
 }
 
+static double percent(uint64_t part, uint64_t other)
+{
+    return part ? 100.0 * (double)part / (double)(part + other) : 0;
+}
+
 static void print_ranges(const settings *s, const jl_convert_summary *c)
 {
-    uint64_t all = c->left + c->parameters;
-    printf("ranges of %zu values seen on %lld items at batch %lld; %.2f %% of the nodes with "
-           "floats and %.2f %% of the parameters stay in FP32\n",
-           c->observed, (long long)(s->samples / s->batch * s->batch), (long long)s->batch,
-           c->kept_count + c->converted
-               ? 100.0 * (double)c->kept_count / (double)(c->kept_count + c->converted)
-               : 0,
-           all ? 100.0 * (double)c->left / (double)all : 0);
+    int64_t items = (int64_t)c->calls * s->batch;
+    printf("ranges of %zu values seen on %" PRId64 " items at batch %" PRId64
+           "; %.2f %% of the nodes with floats and %.2f %% of the parameters stay in FP32\n",
+           c->observed, items, s->batch, percent(c->kept_count, c->converted),
+           percent(c->left, c->parameters));
     if (c->unobserved)
         printf("caution: %zu nodes are inside branches and loops, whose values were not seen\n",
                c->unobserved);

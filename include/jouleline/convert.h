@@ -62,7 +62,8 @@ typedef struct jl_convert_summary {
     uint64_t parameters; /* elements of initialisers converted */
     uint64_t saturated;  /* of them finite in FP32 and beyond the type's range: clamped */
     uint64_t left;       /* elements of float initialisers that stay FP32 */
-    size_t observed;     /* values whose range was seen on the samples */
+    size_t calls;        /* on the samples */
+    size_t observed;     /* values whose range was seen on them */
     size_t unobserved;   /* nodes inside branches and loops, whose values the samples do not show */
 } jl_convert_summary;
 

@@ -53,8 +53,8 @@ static inline jl_zoo_options jl_zoo_defaults(void)
 size_t jl_zoo_count(void);
 /* i < jl_zoo_count(); the variants with a planted fault (NAME+overflow) come last. */
 const jl_zoo_model *jl_zoo_at(size_t i);
-/* Also NAME+torchscript, the same model in that style unless the options say otherwise, which is not
- * among those that jl_zoo_at lists. JL_ERR_MISSING with the nearest name when there is no such
+/* Also NAME+torchscript, the same model in that style unless the options say otherwise, which is
+ * not among those that jl_zoo_at lists. JL_ERR_MISSING with the nearest name when there is no such
  * model. */
 int jl_zoo_find(const char *name, const jl_zoo_model **model, jl_error *err);
 

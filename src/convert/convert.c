@@ -60,6 +60,7 @@ static int see_ranges(jl_half *h, const jl_shapes *shapes, jl_ranges *ranges, jl
     int rc = jl_ranges_find(h->edit, shapes, h->types, o->samples, o->scratch, ranges, err);
     h->ranges = ranges;
     h->summary->observed = ranges->count;
+    h->summary->calls = o->samples->count;
     return rc;
 }
 

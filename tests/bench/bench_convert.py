@@ -1,7 +1,7 @@
 """Conversion to half, whole process, against the better converter of others: at least 10 x, at most 100 MiB.
 
-vit_b_16 and vgg16: `model convert --to fp16`, onnxconverter-common and onnxruntime.transformers in
-turn, six times. The ratio is taken round by round against whichever of the two is faster over the
+vit_b_16 and vgg16, six rounds: `model convert --to fp16` before, between and after
+onnxconverter-common and onnxruntime.transformers, the median of the three. The ratio is taken round by round against whichever of the two is faster over the
 rounds; its interval is from the least to the largest (96.9 % for a median of six). Memory is the
 largest Private_Dirty of /proc/PID/smaps_rollup, polled: what is not a mapped file. Ends with 0
 (pass), 1 (fail) or 4 (the interval holds the limit).
@@ -61,8 +61,11 @@ def one(model, folder, jouleline):
     measure(ours)  # the file is in the page cache from here on
     taken = {name: [] for name in commands}
     for _ in range(ROUNDS):
-        for name, command in commands.items():
-            taken[name].append(measure(command))
+        mine = [measure(ours)]
+        for name in "occ", "ort-transformers":
+            taken[name].append(measure(commands[name]))
+            mine.append(measure(ours))
+        taken["jouleline"].append([statistics.median(row[k] for row in mine) for k in range(3)])
     private = max(measure(ours, private=True)[3] for _ in range(3))
     for name, rows in taken.items():
         wall, cpu, resident = (statistics.median(r[k] for r in rows) for k in range(3))

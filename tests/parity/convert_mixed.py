@@ -83,6 +83,7 @@ def samples_decide(folder):
     np.save(items, np.full((6, 8), 0.01, np.float32))
     done = convert(source, target, "--to", "mixed", "--npy", items, "--batch", 3)
     assert done.returncode == 0 and " 0 kept in FP32" in done.stdout, done.stdout + done.stderr
+    assert "on 6 items at batch 3" in done.stdout, done.stdout
     done = convert(source, target, "--to", "mixed", "--npy", items, "--batch", 7)
     assert done.returncode == 2 and "do not fill a batch of 7" in done.stderr, done.stderr
 

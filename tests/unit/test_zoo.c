@@ -84,6 +84,29 @@ static void every_option_builds_every_model(void **state)
             }
 }
 
+/* NAME+torchscript is NAME in that style: the very nodes, and the same seeded weights. */
+static void a_style_can_be_part_of_the_name(void **state)
+{
+    (void)state;
+    const jl_zoo_model *m;
+    jl_zoo_options o = jl_zoo_defaults();
+    zoo_graph *plain, *named, *asked;
+    for (size_t i = 0; i < jl_zoo_count(); i++)
+        assert_null(strstr(jl_zoo_at(i)->name, "+torchscript"));
+    assert_int_equal(jl_zoo_find("swin_t+torchscript", &m, NULL), 0);
+    assert_string_equal(m->torch, "swin_t");
+    assert_int_equal(zoo_graph_open("swin_t", NULL, &plain, NULL), 0);
+    assert_int_equal(zoo_graph_open("swin_t+torchscript", NULL, &named, NULL), 0);
+    o.style = JL_ZOO_TORCHSCRIPT;
+    assert_int_equal(zoo_graph_open("swin_t", &o, &asked, NULL), 0);
+    assert_int_equal(named->model->graph->nodes.n, asked->model->graph->nodes.n);
+    assert_true(named->model->graph->nodes.n > plain->model->graph->nodes.n);
+    assert_int_equal(named->params[0]->stream, plain->params[0]->stream);
+    zoo_graph_close(plain);
+    zoo_graph_close(named);
+    zoo_graph_close(asked);
+}
+
 /* However wide the processor's vectors are, a value is the documented function of its place. */
 static void weights_are_a_function_of_their_place(void **state)
 {
@@ -274,6 +297,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sizes_equal_torchvision),
         cmocka_unit_test(every_option_builds_every_model),
+        cmocka_unit_test(a_style_can_be_part_of_the_name),
         cmocka_unit_test(weights_are_a_function_of_their_place),
         cmocka_unit_test(views_show_their_parameter),
         cmocka_unit_test(wrong_words_are_named),
