@@ -10,7 +10,7 @@ static const double MIN_JITTER_S = 1e-6;
 /* The prior of the jitter s is s^-(1 + PRIOR_POWER), chosen by simulation (bench_energy_virtual) so
  * that 95 % intervals hold for perfectly regular ticks as for ticks that stray by 10 ms. */
 static const double PRIOR_POWER = 1.3;
-/* Prior probability that a tick strays: that of one in thirty, about what an H200 shows. */
+/* Prior probability that a tick strays, chosen by simulation with one tick in twenty shown late. */
 static const double STRAY = 0.03;
 
 typedef struct problem {

@@ -9,9 +9,10 @@
  * the posterior is far narrower than one bracket; with irregular ones s grows and every tick falls
  * back on its own bracket.
  *
- * Some drivers show a tick late now and then (seen on an H200: one in twenty, by up to 40 ms, with
- * the energy of its usual time). So a tick strays with a small prior probability, and then lies
- * anywhere within the period after its time; such ticks neither move the line nor widen s. */
+ * Now and then a bracket does not hold its tick: a driver may show it late, or a read that was held
+ * up looked at another moment than its middle. So a tick strays with a small prior probability, and
+ * then lies anywhere within the period after its time; such ticks neither move the line nor widen
+ * s. */
 #ifndef JL_METER_PHASE_H
 #define JL_METER_PHASE_H
 
