@@ -105,9 +105,14 @@ static int judge_unpaired(const work *w, jl_metric m, double margin, jl_verdict 
 
 /* --- the sheet --- */
 
-static const char *both(jl_report *r, const char *a, const char *b)
+/* "resnet50, batch 8, ort-cpu/fp32", without what is compared: that stands above the table. */
+static const char *cell_words(jl_report *r, const char *base_model, const char *new_model,
+                              uint32_t batch, const char *base, const char *new_name)
 {
-    return !strcmp(a, b) ? a : jl_arena_printf(jl_report_arena(r), "%s to %s", a, b);
+    bool model = !strcmp(base_model, new_model), configuration = !strcmp(base, new_name);
+    return jl_arena_printf(jl_report_arena(r), "%s%sbatch %u%s%s", model ? base_model : "",
+                           model ? ", " : "", batch, configuration ? ", " : "",
+                           configuration ? base : "");
 }
 
 static void put_cells(jl_sheet *s, jl_report *r, const work *w, const jl_match *x,
@@ -125,8 +130,7 @@ static void put_cells(jl_sheet *s, jl_report *r, const work *w, const jl_match *
     jl_sheet_text(s, ca);
     jl_sheet_text(s, cb);
     jl_sheet_text(s, w->new_table->devices[b->device].name);
-    jl_sheet_text(s, jl_arena_printf(jl_report_arena(r), "%s, batch %u, %s", both(r, ma, mb),
-                                     a->batch, both(r, ca, cb)));
+    jl_sheet_text(s, cell_words(r, ma, mb, a->batch, ca, cb));
 }
 
 static int put_median(jl_sheet *s, const jl_study_table *t, jl_metric m, uint32_t cell,
