@@ -61,7 +61,8 @@ void jl_findings_free(jl_findings *f);
 
 /* Marks at most `most` of them for a reader in a hurry (chosen has one flag each) and returns how
  * many: of every subject the strongest, of the kinds in turn (three of a kind at most), by the end
- * of the interval that lies nearer to 1. Headlines and failures are left out: a report has places of their own for them. */
+ * of the interval that lies nearer to 1. Headlines and failures are left out: a report has places
+ * of their own for them. */
 size_t jl_findings_brief(const jl_findings *f, size_t most, bool *chosen);
 
 /* The headline as a sentence ("On H200, ort-cuda/fp16 uses the fewest joules per inference: 0.61

@@ -6,9 +6,9 @@
  *
  * From the store's tables: model (kind 'probe': probe), configuration (text, parted at '@' and
  * '+'), device and meter.gain_rel, idle; cell.flop, moved_bytes and nodes of the call; per run that
- * counts latency_ns, latency_p99_ns, cpu_ns_per_item and the headline energy's power_w and gross, net_waking and
- * net_sleeping joules per item; round.complete as `pairs`; agreement.top1_agree and items summed
- * over runs of different seeds.
+ * counts latency_ns, latency_p99_ns, cpu_ns_per_item and the headline energy's power_w and gross,
+ * net_waking and net_sleeping joules per item; round.complete as `pairs`; agreement.top1_agree and
+ * items summed over runs of different seeds.
  *
  * A round is one column: every cell once, on one device and one boot. Columns of different
  * devices have nothing to do with each other; rows are compared within a device pair by pair,
@@ -32,7 +32,7 @@ typedef enum jl_metric {
     JL_ENERGY_NET_WAKING,   /* less the power of the open context with the model loaded */
     JL_ENERGY_NET_SLEEPING, /* less the power without a context */
     JL_CPU_TIME,
-    JL_LATENCY_TAIL,        /* the percentile `tail_percentile` of the calls of each run */
+    JL_LATENCY_TAIL, /* the percentile `tail_percentile` of the calls of each run */
     JL_METRIC_COUNT
 } jl_metric;
 

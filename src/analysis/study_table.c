@@ -10,8 +10,9 @@
 
 const char *jl_metric_name(jl_metric m)
 {
-    static const char *const names[] = {"latency", "energy", "energy net of waking idle",
-                                        "energy net of sleeping idle", "CPU time", "tail latency"};
+    static const char *const names[] = {
+        "latency",  "energy",      "energy net of waking idle", "energy net of sleeping idle",
+        "CPU time", "tail latency"};
     return (unsigned)m < JL_METRIC_COUNT ? names[m] : "unknown metric";
 }
 
