@@ -128,11 +128,14 @@ static int match(jl_sides *sides, const naming *n, jl_error *err)
 {
     const jl_study_table *a = jl_study_data_table(sides->base),
                          *b = jl_study_data_table(sides->new_data);
-    jl_cell_lookup lookup JL_CLEANUP(jl_cell_lookup_free) = {0};
+    jl_cell_lookup lookup JL_CLEANUP(jl_cell_lookup_free) = {0},
+                          sorted JL_CLEANUP(jl_cell_lookup_free) = {0};
     int rc = jl_cell_lookup_make(b, &lookup, err);
+    if (!rc) rc = jl_cell_lookup_make(a, &sorted, err);
     sides->matches = calloc(a->cell_count + 1, sizeof *sides->matches);
     if (!rc && !sides->matches) rc = jl_fail(err, JL_ERR_MEMORY, "no memory for the comparison");
-    for (uint32_t i = 0; i < a->cell_count && !rc; i++) {
+    for (size_t at = 0; at < a->cell_count && !rc; at++) { /* in the order of readers */
+        uint32_t i = sorted.order[at];
         uint32_t k = jl_cell_is_probe(a, i) ? JL_NO_CELL : counterpart(&lookup, n, &a->cells[i]);
         if (k != JL_NO_CELL) sides->matches[sides->count++] = (jl_match){i, k};
     }
