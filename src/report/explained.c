@@ -38,7 +38,7 @@ static const jl_sheet_column roof_columns[] = {
     {"flop_per_s", NULL, false},
     {"bytes_per_s", NULL, false},
     {"dispatches_per_s", NULL, false},
-    {NULL, "arithmetic GFLOP/s", true},
+    {NULL, "compute GFLOP/s", true},
     {NULL, "memory GB/s", true},
     {NULL, "dispatch us/node", true},
     {NULL, "memory binds below FLOP/byte", true},
@@ -50,12 +50,12 @@ static const jl_sheet_column place_columns[] = {
     {"device", NULL, false},          {"configuration", NULL, false},
     {"model", "model", false},        {"batch", "batch", true},
     {"in_flight", NULL, false},       {"intensity", "FLOP / byte", true},
-    {"compute_s", NULL, false},       {NULL, "arithmetic ms", true},
+    {"compute_s", NULL, false},       {NULL, "compute ms", true},
     {"memory_s", NULL, false},        {NULL, "memory ms", true},
     {"dispatch_s", NULL, false},      {NULL, "dispatch ms", true},
     {"bound_s", NULL, false},         {"time_s", NULL, false},
     {NULL, "took ms", true},          {"binds", NULL, false},
-    {NULL, "roof that binds", false}, {"fraction", NULL, false},
+    {NULL, "bound by", false}, {"fraction", NULL, false},
     {NULL, "reached", true},          {"partial", NULL, false},
     {"simulated", NULL, false},
 };
@@ -105,7 +105,7 @@ static int put_roofs(jl_report *r, const jl_study_data *d, bool *any, jl_error *
         }
     if (*any)
         jl_sheet_note(s, "A probe is a synthetic model that does one thing: large matrix products "
-                         "(arithmetic), a pass over far more data than caches hold (memory), or "
+                         "(compute), a pass over far more data than caches hold (memory), or "
                          "hundreds of tiny nodes (dispatch: what starting one node takes). Each "
                          "was run like every model, through the same runtime and precision.");
     if (jl_study_data_borrowed_probes(d) && *any)
@@ -114,11 +114,6 @@ static int put_roofs(jl_report *r, const jl_study_data *d, bool *any, jl_error *
         jl_sheet_note(s, "No roofs: the study measured no probes. 'jouleline run --probes on' "
                          "measures them beside the models, in the first three rounds.");
     return 0;
-}
-
-static const char *roof_words(jl_roof r)
-{
-    return r == JL_ROOF_COMPUTE ? "arithmetic" : jl_roof_name(r);
 }
 
 static void put_place(jl_sheet *s, jl_report *r, const jl_study_table *t, const jl_study_cell *c,
@@ -145,7 +140,7 @@ static void put_place(jl_sheet *s, jl_report *r, const jl_study_table *t, const 
     jl_sheet_value(s, took_s);
     jl_sheet_text(s, jl_digits(a, took_s, 1e3));
     jl_sheet_text(s, jl_roof_name(p->binds));
-    jl_sheet_text(s, p->partial ? "one is unknown" : roof_words(p->binds));
+    jl_sheet_text(s, p->partial ? "one is unknown" : jl_roof_name(p->binds));
     jl_sheet_value(s, p->fraction);
     jl_sheet_text(s, p->fraction.why || p->partial
                          ? NULL
@@ -173,9 +168,10 @@ int jl_section_roofline(jl_report *r, const jl_study_data *d, const jl_report_op
         if (!places[order[i]].bound_s.why && !jl_cell_is_probe(t, order[i]))
             put_place(s, r, t, &t->cells[order[i]], &places[order[i]]);
     jl_sheet_note(s, "Three least times of a call: its FLOP, its bytes and its nodes, each at the "
-                     "roof. No call can be shorter than the longest of them, whose roof binds it; "
-                     "reached: that time over the one that it took. Above 100 %% its bytes came "
-                     "from a cache, or the runtime fused nodes.");
+                     "roof. No call should be shorter than the longest of them, whose roof binds "
+                     "it; reached: that time over the one that it took. Above 100 %% its bytes "
+                     "came from a cache, the runtime fused nodes, or its nodes start faster than "
+                     "those of the probe.");
     jl_note_origin(s, d);
     return 0;
 }

@@ -124,26 +124,26 @@ simulated: no comparison: fewer than two configurations ran the same cells in a 
 
 Roofs: the most that each configuration reached in a probe
 
-configuration  arithmetic  memory  dispatch     memory binds
-                  GFLOP/s    GB/s   us/node  below FLOP/byte
--------------  ----------  ------  --------  ---------------
-fake-sim/fp32        9977   500.5     9.969            19.93
+configuration  compute  memory  dispatch     memory binds
+               GFLOP/s    GB/s   us/node  below FLOP/byte
+-------------  -------  ------  --------  ---------------
+fake-sim/fp32     9977   500.5     9.969            19.93
 
 A probe is a synthetic model that does one thing: large matrix products
-(arithmetic), a pass over far more data than caches hold (memory), or hundreds
-of tiny nodes (dispatch: what starting one node takes). Each was run like every
+(compute), a pass over far more data than caches hold (memory), or hundreds of
+tiny nodes (dispatch: what starting one node takes). Each was run like every
 model, through the same runtime and precision.
 
 Which roof binds each cell
 
-model  batch  FLOP /  arithmetic   memory  dispatch    took  roof that   reached
-                byte          ms       ms        ms      ms  binds
------  -----  ------  ----------  -------  --------  ------  ----------  -------
+model  batch  FLOP /  compute   memory  dispatch    took  bound by  reached
+                byte       ms       ms        ms      ms
+-----  -----  ------  -------  -------  --------  ------  --------  -------
 fake-sim/fp32
-m0         1   13.33     0.06014  0.08990     1.495   1.503  dispatch      100 %
-m0         8   13.33      0.4811   0.7192     1.495   1.492  dispatch      100 %
-m0        32   13.33       1.925    2.877     1.495   2.886  memory        100 %
-m1         1   13.33     0.08019   0.1199     2.393   2.400  dispatch      100 %
+m0         1   13.33  0.06014  0.08990     1.495   1.503  dispatch    100 %
+m0         8   13.33   0.4811   0.7192     1.495   1.492  dispatch    100 %
+m0        32   13.33    1.925    2.877     1.495   2.886  memory      100 %
+m1         1   13.33  0.08019   0.1199     2.393   2.400  dispatch    100 %
 $ jouleline report --db sim.db -s paradox | sed -n '/Fewer/,$p'
 Fewer operations, more energy
 
