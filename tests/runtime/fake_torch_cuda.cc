@@ -244,11 +244,12 @@ void compute(const c10::OperatorHandle &op, torch::jit::Stack *stack)
             v = Device(at::kCPU);
         }
     }
+    // An operator that writes into its arguments gives them back as references.
+    std::vector<c10::IValue> held(stack->end() - static_cast<std::ptrdiff_t>(n), stack->end());
     op.redispatchBoxed(c10::DispatchKeySet(c10::DispatchKey::CPU), stack);
     for (size_t k = stack->size() - op.schema().returns().size(); k < stack->size(); k++) {
         c10::IValue &v = (*stack)[k];
         auto back = [&](const at::Tensor &t) {
-            if (t.is_cuda()) return t;
             at::Tensor to = empty_strided(t.sizes(), t.strides(), t.scalar_type(), {}, here, {});
             on_host(to).copy_(t);
             return to;
