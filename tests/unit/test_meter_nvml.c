@@ -141,7 +141,7 @@ static void ticks_are_followed_in_real_time(void **state)
     char trouble[320];
     setenv("FAKE_NVML_TICK_S", "0.02", 1);
     setenv("FAKE_NVML_ARCH", "5", 1);
-    setenv("FAKE_NVML_POWER_GAIN", "1.04", 1);
+    setenv("FAKE_NVML_POWER_GAIN", "1.5", 1);
     jl_window w = run(1.0, trouble, sizeof trouble);
     assert_string_equal(trouble, "");
     assert_true(w.valid);
@@ -149,8 +149,8 @@ static void ticks_are_followed_in_real_time(void **state)
     assert_true(w.ticks > 20);
     /* 60 W, calls of 10 ms; the machine that runs the tests may be busy */
     assert_true(fabs(w.gross.j / 0.6 - 1) < 0.05);
-    /* what the power readings show above the counter */
-    assert_true(fabs(w.power_check_rel - 0.04) < 0.03 && w.power_check_se_rel > 0);
+    /* what the power readings show above the counter; accuracy is tested in virtual time */
+    assert_true(fabs(w.power_check_rel - 0.5) < 0.25 && w.power_check_se_rel > 0);
 }
 
 static void a_sensor_that_fails_in_the_middle_leaves_a_reason(void **state)
