@@ -36,8 +36,8 @@ typedef struct jl_tick_noise {
     double drift_rel, drift_se_rel; /* change of power over the window, and its error; or NAN */
 } jl_tick_noise;
 
-/* quantum_j: resolution of the counter; mean_w: power over all gaps. */
-void jl_tick_noise_of(const jl_tick_gap *gaps, size_t count, double quantum_j, double mean_w,
+/* g: n gaps; quantum_j: resolution of the counter; mean_w: power over all gaps. */
+void jl_tick_noise_of(const jl_tick_gap *g, size_t n, double quantum_j, double mean_w,
                       jl_tick_noise *out);
 
 /* Says why there is no figure; always false. */

@@ -47,17 +47,13 @@ static const jl_sheet_column roof_columns[] = {
 enum { ROOF_COLUMNS = sizeof roof_columns / sizeof *roof_columns };
 
 static const jl_sheet_column place_columns[] = {
-    {"device", NULL, false},          {"configuration", NULL, false},
-    {"model", "model", false},        {"batch", "batch", true},
-    {"in_flight", NULL, false},       {"intensity", "FLOP / byte", true},
-    {"compute_s", NULL, false},       {NULL, "compute ms", true},
-    {"memory_s", NULL, false},        {NULL, "memory ms", true},
-    {"dispatch_s", NULL, false},      {NULL, "dispatch ms", true},
-    {"bound_s", NULL, false},         {"time_s", NULL, false},
-    {NULL, "took ms", true},          {"binds", NULL, false},
-    {NULL, "bound by", false}, {"fraction", NULL, false},
-    {NULL, "reached", true},          {"partial", NULL, false},
-    {"simulated", NULL, false},
+    {"device", NULL, false},    {"configuration", NULL, false}, {"model", "model", false},
+    {"batch", "batch", true},   {"in_flight", NULL, false},     {"intensity", "FLOP / byte", true},
+    {"compute_s", NULL, false}, {NULL, "compute ms", true},     {"memory_s", NULL, false},
+    {NULL, "memory ms", true},  {"dispatch_s", NULL, false},    {NULL, "dispatch ms", true},
+    {"bound_s", NULL, false},   {"time_s", NULL, false},        {NULL, "took ms", true},
+    {"binds", NULL, false},     {NULL, "bound by", false},      {"fraction", NULL, false},
+    {NULL, "reached", true},    {"partial", NULL, false},       {"simulated", NULL, false},
 };
 enum { PLACE_COLUMNS = sizeof place_columns / sizeof *place_columns };
 

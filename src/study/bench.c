@@ -239,14 +239,15 @@ static bool warm_enough(bench *b, int64_t now_ns, int64_t *next_ns)
 static int warm(bench *b, jl_error *err)
 {
     int64_t max_ns = b->rules->warmup_ns + b->rules->soak_ns;
+    json_int_t limit_ns = max_ns + b->rules->timeout_ns;
     JL_JSON *answer = NULL;
     b->began_ns = jl_now_ns();
     b->enough = warm_enough;
     atomic_store(&b->ring->header->stop, 0);
-    int rc = ask(b,
-                 json_pack("{s:s, s:i, s:I}", "type", "warm", "min_calls", WARM_CALLS, "max_ns",
-                           (json_int_t)(max_ns + b->rules->timeout_ns)),
-                 "warmed", "warm", max_ns, &answer, err);
+    int rc = ask(
+        b,
+        json_pack("{s:s, s:i, s:I}", "type", "warm", "min_calls", WARM_CALLS, "max_ns", limit_ns),
+        "warmed", "warm", max_ns, &answer, err);
     b->enough = NULL;
     if (rc) return rc;
     b->r->warm_ns = jl_now_ns() - b->began_ns;

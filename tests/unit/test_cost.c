@@ -25,7 +25,7 @@ static int make_path(void **state)
 static jl_model *opened(tiny *t)
 {
     static char file[64];
-    jl_model *m;
+    jl_model *m = NULL;
     jl_error err = {0};
     snprintf(file, sizeof file, "%s.onnx", path);
     for (size_t i = 0; i < t->graph->initializers.n; i++) {
