@@ -13,7 +13,7 @@
 static jl_shapes *inferred(tiny *t)
 {
     jl_graph *g;
-    jl_shapes *s;
+    jl_shapes *s = NULL;
     jl_error err = {0};
     if (jl_graph_new(t->model, t->arena, &g, &err) ||
         jl_shapes_new(g, NULL, t->arena, NULL, &s, &err))
