@@ -11,16 +11,15 @@ mobilenet_v2, batch 1, native: computed from the graph, nothing measured
                                        54906784  estimate with fusion
   peak activation memory                9633792  bytes
   arithmetic intensity                    3.625  FLOP/byte
-operator            nodes    MACs    FLOP  params  weight  activ.   fused
-                                                        B       B       B
-------------------  -----  ------  ------  ------  ------  ------  ------
-Conv                   52   299 M   599 M  2.19 M  8.76 M  53.8 M  27.1 M
-BatchNormalization     52       0  13.4 M  34.1 k   273 k  53.4 M  1.42 M
-Clip                   35       0  12.2 M       0     280  48.8 M  24.4 M
-Gemm                    1  1.28 M  2.56 M  1.28 M  5.12 M  9.12 k  9.12 k
-Add                    10       0   216 k       0       0  2.60 M  1.73 M
-GlobalAveragePool       1       0  62.7 k       0       0   256 k   256 k
-Flatten                 1       0       0       0       0       0       0
+operator            nodes    MACs    FLOP  params  weight B  activ. B  fused B
+------------------  -----  ------  ------  ------  --------  --------  -------
+Conv                   52   299 M   599 M  2.19 M    8.76 M    53.8 M   27.1 M
+BatchNormalization     52       0  13.4 M  34.1 k     273 k    53.4 M   1.42 M
+Clip                   35       0  12.2 M       0       280    48.8 M   24.4 M
+Gemm                    1  1.28 M  2.56 M  1.28 M    5.12 M    9.12 k   9.12 k
+Add                    10       0   216 k       0         0    2.60 M   1.73 M
+GlobalAveragePool       1       0  62.7 k       0         0     256 k    256 k
+Flatten                 1       0       0       0         0         0        0
 $ jouleline model cost --by model -b 1,8 --precision fp16 -o csv resnet18 vit_b_16
 model,batch,precision,row,op,output,nodes,times,macs,flop,parameters,weight_bytes,activation_bytes,fused_activation_bytes
 "resnet18",1,fp16,"total","","",69,1,1814073344,3638007272,11689512,23398224,35077072,12899280
@@ -68,11 +67,10 @@ unknown.onnx, batch 1, native: computed from the graph, nothing measured
   nodes not counted                           2  of 2
   note: 1 of 1 Relu nodes: sizes not known, not counted
   note: 1 of 1 my.own.Mystery nodes: no rule for this operator, not counted
-operator        nodes  MACs  FLOP  params  weight  activ.  fused
-                                                B       B      B
---------------  -----  ----  ----  ------  ------  ------  -----
-Relu                1     ?     ?       ?       ?       ?      ?
-my.own.Mystery      1     ?     ?       ?       ?       ?      ?
+operator        nodes  MACs  FLOP  params  weight B  activ. B  fused B
+--------------  -----  ----  ----  ------  --------  --------  -------
+Relu                1     ?     ?       ?         ?         ?        ?
+my.own.Mystery      1     ?     ?       ?         ?         ?        ?
 $ jouleline model cost --by model --shape ids=Bx128 -b 4 two_inputs.onnx
 two_inputs.onnx, batch 4, native: computed from the graph, nothing measured
   MACs                                        0

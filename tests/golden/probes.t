@@ -4,6 +4,7 @@ $ jouleline run -m mobilenet_v2,resnet18,resnet50,vgg16 -c fake-gpu/fp32 -b 1,32
 probes of the roofs (--probes): 4 cells, 12 runs in the first rounds, 37.5 % more runs
 timed loops and warm-ups: 44 s to 9 min 32 s; start, load and check of every run come on top
 time by stage and device memory: jouleline.db has no earlier run of these configurations
+gpu 0: one configuration, no pairs
 $ jouleline run -m mobilenet_v2,resnet18,resnet50 -c fake-gpu/fp32,fake-cpu/fp32 -r 2 --probes on --dry-run --db none.db | head -2
 3 models x 2 configurations x 1 batches: 6 cells, 12 runs in 2 rounds
 probes of the roofs (--probes): 8 cells, 16 runs in the first rounds, 133.3 % more runs

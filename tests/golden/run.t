@@ -20,9 +20,7 @@ $ jouleline run $SOURCE/studies/energy-paradox.yaml --dry-run
 probes of the roofs (--probes): 16 cells, 48 runs in the first rounds, 2.7 % more runs
 timed loops and warm-ups: 30 min 48 s to 2 h 3 min; start, load and check of every run come on top
 time by stage and device memory: jouleline.db has no earlier run of these configurations
-6 comparisons of one model and batch: Bonferroni with the exact signed-rank test needs 8 rounds
-270 comparisons of the whole study: Bonferroni with the exact signed-rank test needs 14 rounds, more than these
-joint sign flips over the whole study need 6 rounds
+cuda 0: pairs of a model and batch: 6, for which Bonferroni needs 8 rounds; of a metric: 270, Bonferroni 14 (more than these), joint sign flips 6
 $ jouleline merge jouleline.db --db merged.db; jouleline merge jouleline.db --db merged.db
 jouleline.db: 1 new studies, 6 new rounds, 24 new runs
 jouleline.db: 0 new studies, 0 new rounds, 0 new runs
