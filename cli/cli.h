@@ -69,6 +69,17 @@ int jl_report_error(const jl_invocation *call, const jl_error *err);
         .name = "quiet", .letter = 'q', .kind = JL_OPT_FLAG, .help = "print no progress",          \
         .command_line = true, .offset = offsetof(type, field)                                      \
     }
+#define JL_OPTION_STUDY(type, field)                                                               \
+    {                                                                                              \
+        .name = "study", .kind = JL_OPT_TEXT, .argument = "NAME",                                  \
+        .help = "name or beginning of the uid of a study (default: the newest)",                   \
+        .command_line = true, .offset = offsetof(type, field)                                      \
+    }
+#define JL_OPTION_SEED(type, usual, words)                                                         \
+    {                                                                                              \
+        .name = "seed", .kind = JL_OPT_INT, .argument = "N", .min = 0, .max = 1e15,                \
+        .fallback = (usual), .offset = offsetof(type, seed), .help = (words)                       \
+    }
 /* The values of `field` are the positions in `formats`, such as "table|md|csv|json". */
 #define JL_OPTION_OUTPUT(type, field, formats)                                                     \
     {                                                                                              \

@@ -6,8 +6,8 @@
 #include "base/map.h"
 #include "base/process.h"
 #include "cli.h"
-#include "convert/samples.h"
 #include "jouleline/check.h"
+#include "sample_options.h"
 
 typedef struct settings {
     const char *images, *preprocess, *npy, *labels, *base, *other;
@@ -28,36 +28,15 @@ static const jl_option options[] = {
      .fallback = "ort-cpu/fp32",
      .offset = offsetof(settings, other),
      .help = "configuration that runs the second model"},
-    {.name = "images",
-     .kind = JL_OPT_TEXT,
-     .argument = "FOLDER",
-     .conflict = "npy",
-     .offset = offsetof(settings, images),
-     .help = "compare on the JPEG and PNG files of a folder"},
-    {.name = "preprocess",
-     .kind = JL_OPT_TEXT,
-     .argument = "WORDS",
-     .offset = offsetof(settings, preprocess),
-     .help = "resize=256,crop=224,mean=R:G:B,std=R:G:B,order=rgb for --images"},
-    {.name = "npy",
-     .kind = JL_OPT_TEXT,
-     .argument = "FILE",
-     .offset = offsetof(settings, npy),
-     .help = "compare on the items of a .npy file"},
+    JL_OPTION_IMAGES(settings, "compare"),
+    JL_OPTION_PREPROCESS(settings),
+    JL_OPTION_NPY(settings, "compare"),
     {.name = "labels",
      .kind = JL_OPT_TEXT,
      .argument = "FILE",
      .offset = offsetof(settings, labels),
      .help = "lines 'FILE CLASS' for --images, or a class a line in the order of the items"},
-    {.name = "samples",
-     .letter = 'n',
-     .kind = JL_OPT_INT,
-     .argument = "N",
-     .fallback = "64",
-     .min = 1,
-     .max = 1 << 24,
-     .offset = offsetof(settings, samples),
-     .help = "items to compare on; without --images and --npy, seeded noise"},
+    JL_OPTION_SAMPLES(settings, "64", 1 << 24, "items to compare on"),
     {.name = "skip",
      .kind = JL_OPT_INT,
      .argument = "N",
@@ -66,14 +45,7 @@ static const jl_option options[] = {
      .max = 1 << 24,
      .offset = offsetof(settings, skip),
      .help = "leave out the first items, which calibration had"},
-    {.name = "seed",
-     .kind = JL_OPT_INT,
-     .argument = "N",
-     .fallback = "1",
-     .min = 0,
-     .max = 1e15,
-     .offset = offsetof(settings, seed),
-     .help = "seed of the noise"},
+    JL_OPTION_SEED(settings, "1", "seed of the noise"),
     {.name = "output",
      .letter = 'o',
      .kind = JL_OPT_CHOICE,
@@ -82,12 +54,7 @@ static const jl_option options[] = {
      .fallback = "table",
      .offset = offsetof(settings, format),
      .help = "how to print"},
-    {.name = "timeout",
-     .kind = JL_OPT_DURATION,
-     .argument = "TIME",
-     .fallback = "1h",
-     .offset = offsetof(settings, timeout_ns),
-     .help = "give up after this long"},
+    JL_OPTION_TIMEOUT(settings, "give up after this long"),
     {0},
 };
 
@@ -134,12 +101,7 @@ static int check(void *arg, jl_buf *out, jl_error *err)
 {
     const work *w = arg;
     const settings *s = w->s;
-    jl_sample_source source = {.images = s->images,
-                               .preprocess = s->preprocess,
-                               .npy = s->npy,
-                               .count = (size_t)s->samples,
-                               .skip = (size_t)s->skip,
-                               .seed = (uint64_t)s->seed};
+    jl_sample_source source = {JL_SAMPLE_SOURCE(s), .skip = (size_t)s->skip};
     jl_check_side base = {s->base, w->base}, other = {s->other, w->other};
     jl_check result;
     jl_model *model;

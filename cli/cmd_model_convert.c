@@ -4,9 +4,9 @@
 
 #include "base/process.h"
 #include "cli.h"
-#include "convert/samples.h"
 #include "jouleline/clock.h"
 #include "jouleline/convert.h"
+#include "sample_options.h"
 
 enum { TO_FP16, TO_BF16, TO_MIXED };
 
@@ -48,31 +48,10 @@ static const jl_option options[] = {
      .kind = JL_OPT_FLAG,
      .offset = offsetof(settings, keep_batch_norms),
      .help = "do not fold batch norms into the convolutions before them"},
-    {.name = "images",
-     .kind = JL_OPT_TEXT,
-     .argument = "FOLDER",
-     .conflict = "npy",
-     .offset = offsetof(settings, images),
-     .help = "mixed: see ranges on the JPEG and PNG files of a folder"},
-    {.name = "preprocess",
-     .kind = JL_OPT_TEXT,
-     .argument = "WORDS",
-     .offset = offsetof(settings, preprocess),
-     .help = "resize=256,crop=224,mean=R:G:B,std=R:G:B,order=rgb for --images"},
-    {.name = "npy",
-     .kind = JL_OPT_TEXT,
-     .argument = "FILE",
-     .offset = offsetof(settings, npy),
-     .help = "mixed: see ranges on the items of a .npy file"},
-    {.name = "samples",
-     .letter = 'n',
-     .kind = JL_OPT_INT,
-     .argument = "N",
-     .fallback = "32",
-     .min = 1,
-     .max = 1 << 20,
-     .offset = offsetof(settings, samples),
-     .help = "mixed: items to run; without --images and --npy, seeded noise"},
+    JL_OPTION_IMAGES(settings, "mixed: see ranges"),
+    JL_OPTION_PREPROCESS(settings),
+    JL_OPTION_NPY(settings, "mixed: see ranges"),
+    JL_OPTION_SAMPLES(settings, "32", 1 << 20, "mixed: items to run"),
     {.name = "batch",
      .letter = 'b',
      .kind = JL_OPT_INT,
@@ -82,31 +61,12 @@ static const jl_option options[] = {
      .max = 1 << 20,
      .offset = offsetof(settings, batch),
      .help = "mixed: items a call; give the largest batch that the model will run at"},
-    {.name = "seed",
-     .kind = JL_OPT_INT,
-     .argument = "N",
-     .fallback = "1",
-     .min = 0,
-     .max = 1e15,
-     .offset = offsetof(settings, seed),
-     .help = "mixed: seed of the noise"},
-    {.name = "timeout",
-     .kind = JL_OPT_DURATION,
-     .argument = "TIME",
-     .fallback = "1h",
-     .offset = offsetof(settings, timeout_ns),
-     .help = "mixed: give up after this long"},
+    JL_OPTION_SEED(settings, "1", "mixed: seed of the noise"),
+    JL_OPTION_TIMEOUT(settings, "mixed: give up after this long"),
     {0},
 };
 
 static const char *const type_names[] = {"fp16", "bf16", "mixed"};
-
-static const char *default_output(const jl_invocation *call, const char *model, const char *type)
-{
-    size_t n = strlen(model);
-    if (n > 5 && !strcmp(model + n - 5, ".onnx")) n -= 5;
-    return jl_arena_printf(call->arena, "%.*s.%s.onnx", (int)n, model, type);
-}
 
 typedef struct work {
     const settings *s;
@@ -134,12 +94,7 @@ static int convert_mixed(void *arg, jl_buf *out, jl_error *err)
 {
     const work *w = arg;
     const settings *s = w->s;
-    jl_sample_source source = {.images = s->images,
-                               .preprocess = s->preprocess,
-                               .npy = s->npy,
-                               .count = (size_t)s->samples,
-                               .batch = (size_t)s->batch,
-                               .seed = (uint64_t)s->seed};
+    jl_sample_source source = {JL_SAMPLE_SOURCE(s), .batch = (size_t)s->batch};
     jl_model *model;
     jl_sample_set *set = NULL;
     jl_convert_summary summary;
@@ -208,7 +163,7 @@ static int run(const jl_invocation *call)
     const settings *s = call->settings;
     const char *model = call->arguments.items[0];
     work w = {.s = s, .model = model, .output = s->output};
-    if (!w.output) w.output = default_output(call, model, type_names[s->to]);
+    if (!w.output) w.output = jl_result_beside(call->arena, model, type_names[s->to]);
     jl_convert_summary summary;
     jl_error err = {0};
     int rc = 0;

@@ -7,10 +7,10 @@
 #include "base/memory.h"
 #include "base/process.h"
 #include "cli.h"
-#include "convert/samples.h"
 #include "jouleline/clock.h"
 #include "jouleline/quantize.h"
 #include "jouleline/statistics.h"
+#include "sample_options.h"
 
 typedef struct settings {
     const char *output, *images, *preprocess, *npy;
@@ -28,39 +28,11 @@ static const jl_option options[] = {
      .offset = offsetof(settings, output),
      .command_line = true,
      .help = "where to write the result (default: MODEL.int8.onnx beside the model)"},
-    {.name = "images",
-     .kind = JL_OPT_TEXT,
-     .argument = "FOLDER",
-     .conflict = "npy",
-     .offset = offsetof(settings, images),
-     .help = "calibrate on the JPEG and PNG files of a folder"},
-    {.name = "preprocess",
-     .kind = JL_OPT_TEXT,
-     .argument = "WORDS",
-     .offset = offsetof(settings, preprocess),
-     .help = "resize=256,crop=224,mean=R:G:B,std=R:G:B,order=rgb for --images"},
-    {.name = "npy",
-     .kind = JL_OPT_TEXT,
-     .argument = "FILE",
-     .offset = offsetof(settings, npy),
-     .help = "calibrate on the items of a .npy file"},
-    {.name = "samples",
-     .letter = 'n',
-     .kind = JL_OPT_INT,
-     .argument = "N",
-     .fallback = "32",
-     .min = 1,
-     .max = 1 << 20,
-     .offset = offsetof(settings, samples),
-     .help = "items to calibrate on; without --images and --npy, seeded noise"},
-    {.name = "seed",
-     .kind = JL_OPT_INT,
-     .argument = "N",
-     .fallback = "1",
-     .min = 0,
-     .max = 1e15,
-     .offset = offsetof(settings, seed),
-     .help = "seed of the noise"},
+    JL_OPTION_IMAGES(settings, "calibrate"),
+    JL_OPTION_PREPROCESS(settings),
+    JL_OPTION_NPY(settings, "calibrate"),
+    JL_OPTION_SAMPLES(settings, "32", 1 << 20, "items to calibrate on"),
+    JL_OPTION_SEED(settings, "1", "seed of the noise"),
     {.name = "calibration",
      .kind = JL_OPT_CHOICE,
      .argument = "METHOD",
@@ -89,12 +61,7 @@ static const jl_option options[] = {
      .fallback = "auto",
      .offset = offsetof(settings, reduce_range),
      .help = "7-bit weights; auto: where this processor lacks VNNI"},
-    {.name = "timeout",
-     .kind = JL_OPT_DURATION,
-     .argument = "TIME",
-     .fallback = "1h",
-     .offset = offsetof(settings, timeout_ns),
-     .help = "give up after this long"},
+    JL_OPTION_TIMEOUT(settings, "give up after this long"),
     {0},
 };
 
@@ -126,11 +93,7 @@ static int quantize(void *arg, jl_buf *out, jl_error *err)
     /* Large blocks go back to the system when they are freed, instead of raising the size from
      * which they do: the runtime frees copies of all weights while it loads them. */
     mallopt(M_MMAP_THRESHOLD, 1 << 18);
-    jl_sample_source source = {.images = s->images,
-                               .preprocess = s->preprocess,
-                               .npy = s->npy,
-                               .count = (size_t)s->samples,
-                               .seed = (uint64_t)s->seed};
+    jl_sample_source source = {JL_SAMPLE_SOURCE(s)};
     bool search;
     JL_OWNED const char **names = calloc(s->keep.count + 1, sizeof *names);
     if (!names) return jl_fail(err, JL_ERR_MEMORY, "no memory for names");
@@ -202,10 +165,8 @@ static int run(const jl_invocation *call)
 {
     const settings *s = call->settings;
     const char *model = call->arguments.items[0];
-    size_t n = strlen(model);
-    if (n > 5 && !strcmp(model + n - 5, ".onnx")) n -= 5;
     work w = {.s = s, .model = model, .output = s->output};
-    if (!w.output) w.output = jl_arena_printf(call->arena, "%.*s.int8.onnx", (int)n, model);
+    if (!w.output) w.output = jl_result_beside(call->arena, model, "int8");
     outcome result;
     JL_CLEANUP(jl_buf_free) jl_buf answer = {0};
     jl_error err = {0};

@@ -15,12 +15,7 @@ typedef struct settings {
 } settings;
 
 static const jl_option options[] = {
-    {.name = "study",
-     .kind = JL_OPT_TEXT,
-     .argument = "NAME",
-     .command_line = true,
-     .offset = offsetof(settings, study),
-     .help = "name or beginning of the uid of a study (default: the newest)"},
+    JL_OPTION_STUDY(settings, study),
     {.name = "list",
      .kind = JL_OPT_FLAG,
      .command_line = true,

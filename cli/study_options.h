@@ -81,10 +81,5 @@
         .name = "python", .kind = JL_OPT_TEXT, .argument = "FILE", .command_line = true,           \
         .offset = offsetof(type, python), .help = "interpreter for pytorch"                        \
     }
-#define JL_OPTION_SEED(type, usual, words)                                                         \
-    {                                                                                              \
-        .name = "seed", .kind = JL_OPT_INT, .argument = "N", .min = 0, .max = 1e15,                \
-        .fallback = (usual), .offset = offsetof(type, seed), .help = (words)                       \
-    }
 
 #endif

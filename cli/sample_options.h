@@ -1,0 +1,46 @@
+/* What the commands share that run a model on sample inputs: model check, convert and quantize. The
+ * settings of each have the fields images, preprocess, npy, samples and seed. */
+#ifndef JL_SAMPLE_OPTIONS_H
+#define JL_SAMPLE_OPTIONS_H
+
+#include "base/option.h"
+#include "convert/samples.h"
+
+/* `does` begins the sentence: "calibrate". */
+#define JL_OPTION_IMAGES(type, does)                                                               \
+    {                                                                                              \
+        .name = "images", .kind = JL_OPT_TEXT, .argument = "FOLDER", .conflict = "npy",            \
+        .offset = offsetof(type, images), .help = does " on the JPEG and PNG files of a folder"    \
+    }
+#define JL_OPTION_PREPROCESS(type)                                                                 \
+    {                                                                                              \
+        .name = "preprocess", .kind = JL_OPT_TEXT, .argument = "WORDS",                            \
+        .offset = offsetof(type, preprocess),                                                      \
+        .help = "resize=256,crop=224,mean=R:G:B,std=R:G:B,order=rgb for --images"                  \
+    }
+#define JL_OPTION_NPY(type, does)                                                                  \
+    {                                                                                              \
+        .name = "npy", .kind = JL_OPT_TEXT, .argument = "FILE", .offset = offsetof(type, npy),     \
+        .help = does " on the items of a .npy file"                                                \
+    }
+#define JL_OPTION_SAMPLES(type, usual, most, what)                                                 \
+    {                                                                                              \
+        .name = "samples", .letter = 'n', .kind = JL_OPT_INT, .argument = "N",                     \
+        .fallback = (usual), .min = 1, .max = (most), .offset = offsetof(type, samples),           \
+        .help = what "; without --images and --npy, seeded noise"                                  \
+    }
+#define JL_OPTION_TIMEOUT(type, words)                                                             \
+    {                                                                                              \
+        .name = "timeout", .kind = JL_OPT_DURATION, .argument = "TIME", .fallback = "1h",          \
+        .offset = offsetof(type, timeout_ns), .help = (words)                                      \
+    }
+
+/* The fields of a jl_sample_source that come from these settings. */
+#define JL_SAMPLE_SOURCE(s)                                                                        \
+    .images = (s)->images, .preprocess = (s)->preprocess, .npy = (s)->npy,                         \
+    .count = (size_t)(s)->samples, .seed = (uint64_t)(s)->seed
+
+/* MODEL.kind.onnx beside the model, for a result that was given no name. */
+const char *jl_result_beside(jl_arena *arena, const char *model, const char *kind);
+
+#endif
