@@ -11,6 +11,7 @@ import socket
 import struct
 import subprocess
 import tempfile
+import time
 
 HEADER = 64
 
@@ -127,6 +128,23 @@ class Nursery(Channel):
             self.process.kill()
             self.process.wait()
         self.socket.close()
+
+
+def measured_loop(case, w, max_ns):
+    """Lets worker w measure and holds its answer against the clock and the stamps in the ring."""
+    before = time.monotonic_ns()
+    measured = w.measure(max_ns=max_ns)
+    after = time.monotonic_ns()
+    pairs = w.ring.pairs()
+    case.assertEqual((measured["type"], measured["calls"]), ("measured", len(pairs)))
+    case.assertEqual(w.ring.state[0], 3)
+    stamps = [t for pair in pairs for t in pair]
+    case.assertEqual(stamps, sorted(stamps))
+    case.assertTrue(before <= measured["start_ns"] <= stamps[0])
+    case.assertTrue(stamps[-1] <= measured["end_ns"] <= after)
+    case.assertGreater(measured["cpu_ns"], 0)
+    case.assertGreater(measured["peak_rss_bytes"], 1 << 20)
+    return measured
 
 
 def read_safetensors(path):

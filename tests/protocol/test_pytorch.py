@@ -13,7 +13,7 @@ import threading
 import time
 import unittest
 
-from driver import Nursery, Worker, alive, floats, read_safetensors
+from driver import Nursery, Worker, alive, floats, measured_loop, read_safetensors
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 SHARE = os.path.join(HERE, "..", "..", "share", "jouleline")
@@ -101,18 +101,7 @@ class Run(Case):
         first = w.ring.pairs()[0]
         self.assertEqual(warmed["first_call_ns"], first[1] - first[0])
 
-        before = time.monotonic_ns()
-        measured = w.measure(max_ns=SECOND // 2)
-        after = time.monotonic_ns()
-        pairs = w.ring.pairs()
-        self.assertEqual((measured["type"], measured["calls"]), ("measured", len(pairs)))
-        self.assertEqual(w.ring.state[0], 3)
-        stamps = [t for pair in pairs for t in pair]
-        self.assertEqual(stamps, sorted(stamps))
-        self.assertTrue(before <= measured["start_ns"] <= stamps[0])
-        self.assertTrue(stamps[-1] <= measured["end_ns"] <= after)
-        self.assertGreater(measured["cpu_ns"], 0)
-        self.assertGreater(measured["peak_rss_bytes"], 1 << 20)
+        measured = measured_loop(self, w, SECOND // 2)
         self.assertIsNone(measured["device_memory_bytes"])
 
         checked = w.ask("check", path=self.at("out.safetensors"))

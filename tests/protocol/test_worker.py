@@ -11,7 +11,7 @@ import threading
 import time
 import unittest
 
-from driver import Nursery, Worker, alive, floats, read_safetensors
+from driver import Nursery, Worker, alive, floats, measured_loop, read_safetensors
 
 JOULELINE = sys.argv.pop(1)
 COMMAND = [JOULELINE, "worker"]
@@ -69,18 +69,7 @@ class Run(Case):
         self.assertEqual((warmed["type"], warmed["stopped"]), ("warmed", "time"))
         first = w.ring.pairs()[0]
         self.assertEqual(warmed["first_call_ns"], first[1] - first[0])
-        before = time.monotonic_ns()
-        measured = w.measure(max_ns=SECOND // 5)
-        after = time.monotonic_ns()
-        pairs = w.ring.pairs()
-        self.assertEqual((measured["type"], measured["calls"]), ("measured", len(pairs)))
-        self.assertEqual(w.ring.state[0], 3)
-        stamps = [t for pair in pairs for t in pair]
-        self.assertEqual(stamps, sorted(stamps))
-        self.assertTrue(before <= measured["start_ns"] <= stamps[0])
-        self.assertTrue(stamps[-1] <= measured["end_ns"] <= after)
-        self.assertGreater(measured["cpu_ns"], 0)
-        self.assertGreater(measured["peak_rss_bytes"], 1 << 20)
+        measured_loop(self, w, SECOND // 5)
         checked = w.ask("check", path=self.at("out.safetensors"))
         self.assertEqual(checked, {"type": "checked", "path": self.at("out.safetensors")})
         out = read_safetensors(self.at("out.safetensors"))
