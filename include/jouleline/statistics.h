@@ -35,11 +35,13 @@ typedef struct jl_value {
 
 static inline jl_value jl_some(double value)
 {
-    return (jl_value){value, JL_KNOWN};
+    jl_value v = {value, JL_KNOWN};
+    return v;
 }
 static inline jl_value jl_none(jl_why why)
 {
-    return (jl_value){0, why};
+    jl_value v = {0, why};
+    return v;
 }
 
 /* An interval with the confidence that it really has, at least the one asked for. When it is

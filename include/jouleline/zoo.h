@@ -45,10 +45,8 @@ typedef struct jl_zoo_options {
 
 enum { JL_ZOO_OPSET_MIN = 13, JL_ZOO_OPSET_MAX = 21, JL_ZOO_OPSET_DEFAULT = 17 };
 
-static inline jl_zoo_options jl_zoo_defaults(void)
-{
-    return (jl_zoo_options){.opset = JL_ZOO_OPSET_DEFAULT};
-}
+/* JL_ZOO_OPSET_DEFAULT, a symbolic batch, nothing else asked for. */
+jl_zoo_options jl_zoo_defaults(void);
 
 size_t jl_zoo_count(void);
 /* i < jl_zoo_count(); the variants with a planted fault (NAME+overflow) come last. */

@@ -38,7 +38,7 @@ int jl_annotate(const jl_half *h, const jl_shapes *shapes, jl_error *err)
     bool memory = list != NULL;
     size_t n = 0;
     for (uint32_t i = 0; memory && i < graph->n_values; i++) {
-        const jl_value *v = &graph->values[i];
+        const jl_graph_value *v = &graph->values[i];
         const jl_info *info = &shapes->values[i];
         jl_dtype dtype = jl_half_type_now(h, v->name, (jl_dtype)info->dtype);
         if (v->scope != 0 || v->node == JL_NONE || v->is_output || !v->name.n || info->rank < 0 ||

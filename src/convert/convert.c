@@ -29,7 +29,7 @@ static int infer_types(onnx_file *file, jl_map *types, jl_shapes **shapes, jl_er
     int rc = jl_graph_new(file->model, file->arena, &graph, err);
     if (!rc) rc = jl_shapes_new(graph, file, file->arena, &all, shapes, err);
     for (uint32_t i = 0; !rc && i < graph->n_values; i++) {
-        const jl_value *v = &graph->values[i];
+        const jl_graph_value *v = &graph->values[i];
         uint32_t dtype = (*shapes)->values[i].dtype, before = jl_map_get(types, v->name);
         if (!v->name.n) continue;
         if (dtype == JL_UNDEFINED) {

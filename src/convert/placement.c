@@ -74,7 +74,7 @@ static bool light_convolution(const jl_graph *g, const jl_node *n)
 /* An input of the model, or what light convolutions and clamps make of it. */
 static bool begins_in_float(const jl_quantized *q, const bool *light, uint32_t value)
 {
-    const jl_value *v = &q->graph->values[value];
+    const jl_graph_value *v = &q->graph->values[value];
     if (v->node != JL_NONE && q->roles[v->node] == JL_ROLE_CLAMP)
         v = &q->graph->values[q->graph->nodes[v->node].inputs[0]];
     return v->node == JL_NONE ? !v->initializer : light[v->node];
@@ -92,7 +92,7 @@ static bool kept(jl_map *keep, const onnx_node *n)
 /* The clamp that alone reads the value, or JL_NONE. */
 static uint32_t only_clamp(const jl_quantized *q, uint32_t value)
 {
-    const jl_value *v = &q->graph->values[value];
+    const jl_graph_value *v = &q->graph->values[value];
     if (v->n_uses != 1 || v->is_output) return JL_NONE;
     uint32_t node = q->graph->uses[v->first_use].node;
     bool clamp = q->roles[node] == JL_ROLE_CLAMP && q->graph->nodes[node].inputs[0] == value;

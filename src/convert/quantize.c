@@ -134,7 +134,7 @@ static int rewrite_node(jl_quantizer *q, uint32_t number, jl_error *err)
 static int means_axis(const jl_quantizer *q, uint32_t value)
 {
     const jl_graph *g = q->placed.graph;
-    const jl_value *v = &g->values[value];
+    const jl_graph_value *v = &g->values[value];
     for (uint32_t k = 0; k < v->n_uses; k++) {
         uint32_t node = g->uses[v->first_use + k].node;
         const jl_node *n = &g->nodes[node];
@@ -149,7 +149,7 @@ static int means_axis(const jl_quantizer *q, uint32_t value)
 static bool output_axis(const jl_quantizer *q, uint32_t value, int *axis)
 {
     const jl_graph *g = q->placed.graph;
-    const jl_value *v = &g->values[value];
+    const jl_graph_value *v = &g->values[value];
     if (!v->is_output || v->node == JL_NONE) return false;
     jl_str op = g->nodes[v->node].onnx->op_type;
     bool convolution = jl_str_is(op, "Conv");

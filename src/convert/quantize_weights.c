@@ -141,7 +141,7 @@ static int write_bias(jl_quantizer *q, const jl_node *n, const weights *w, onnx_
 static int shift_add(jl_quantizer *q, const jl_node *n, const weights *w, jl_error *err)
 {
     const jl_graph *g = q->placed.graph;
-    const jl_value *v = &g->values[n->outputs[0]];
+    const jl_graph_value *v = &g->values[n->outputs[0]];
     size_t channels = w->layout.channels, count;
     if (!w->shift || v->n_uses != 1 || v->is_output) return 0;
     uint32_t node = g->uses[v->first_use].node;

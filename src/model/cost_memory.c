@@ -18,7 +18,7 @@ static bool add(int64_t *sum, int64_t bytes)
 /* Could the value stay inside a fused kernel? Only if everybody who reads it is elementwise. */
 static bool can_stay_inside(const cost_plan *p, uint32_t value, uint32_t scope)
 {
-    const jl_value *v = &p->g->values[value];
+    const jl_graph_value *v = &p->g->values[value];
     if (v->is_output || v->scope != scope || p->constant[value]) return false;
     if (v->node == JL_NONE || !moves(p, v->node)) return false;
     for (uint32_t u = 0; u < v->n_uses; u++) {
@@ -57,7 +57,7 @@ static void group_nodes(cost_plan *p)
 
 static bool is_inside(const cost_plan *p, uint32_t value)
 {
-    const jl_value *v = &p->g->values[value];
+    const jl_graph_value *v = &p->g->values[value];
     if (!can_stay_inside(p, value, v->scope)) return false;
     for (uint32_t u = 0; u < v->n_uses; u++)
         if (p->group[p->g->uses[v->first_use + u].node] != p->group[v->node]) return false;
@@ -106,7 +106,7 @@ static uint32_t reader_in(const jl_graph *g, uint32_t scope, uint32_t node)
 static bool counts(const cost_plan *p, uint32_t value)
 {
     if (value == JL_NONE || p->constant[value]) return false;
-    const jl_value *v = &p->g->values[value];
+    const jl_graph_value *v = &p->g->values[value];
     return !p->g->scopes[v->scope].function || !(v->is_input || v->is_output);
 }
 
@@ -131,7 +131,7 @@ static void find_ends(liveness *l, uint32_t *end)
 {
     const jl_graph *g = l->p->g;
     for (uint32_t v = 0; v < g->n_values; v++) {
-        const jl_value *value = &g->values[v];
+        const jl_graph_value *value = &g->values[v];
         if (!counts(l->p, v)) continue;
         uint32_t root = l->root[v], scope = g->values[root].scope;
         if (value->is_output) end[root] = UINT32_MAX;

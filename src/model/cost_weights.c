@@ -38,7 +38,7 @@ void cost_fold(cost_plan *p)
 
 const onnx_tensor *cost_tensor_of(const cost_plan *p, uint32_t value)
 {
-    const jl_value *v = &p->g->values[value];
+    const jl_graph_value *v = &p->g->values[value];
     if (v->initializer) return v->initializer;
     if (v->node == JL_NONE || !jl_str_is(p->g->nodes[v->node].onnx->op_type, "Constant"))
         return NULL;
@@ -95,7 +95,7 @@ static int64_t *total_of(cost_plan *p, weight_kind kind)
 /* Elements go to the first node that reads them, and once into the totals. */
 static void count_elements(cost_plan *p, uint32_t value, const onnx_tensor *t)
 {
-    const jl_value *v = &p->g->values[value];
+    const jl_graph_value *v = &p->g->values[value];
     int64_t elements = onnx_tensor_elements(t);
     const jl_use *use = v->n_uses ? &p->g->uses[v->first_use] : NULL;
     weight_kind kind = kind_of(use ? p->g->nodes[use->node].onnx : NULL, use ? use->input : 0, t);

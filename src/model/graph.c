@@ -17,7 +17,7 @@ typedef struct build {
     jl_map names;
     function_index functions;
     uint32_t values_capacity, nodes_capacity, scopes_capacity;
-    jl_value *values;
+    jl_graph_value *values;
     jl_node *nodes;
     jl_scope *scopes;
     jl_error *err;
@@ -77,7 +77,7 @@ static int find_or_add(build *b, uint32_t scope, jl_str name, bool *is_new, uint
         room(b, (void **)&b->values, sizeof *b->values, b->g->n_values, 1, &b->values_capacity);
     if (rc) return rc;
     *v = b->g->n_values++;
-    b->values[*v] = (jl_value){.name = name, .scope = scope, .node = JL_NONE};
+    b->values[*v] = (jl_graph_value){.name = name, .scope = scope, .node = JL_NONE};
     return jl_map_set_in(&b->names, scope, name, *v) ? 0 : no_memory(b);
 }
 
@@ -143,7 +143,7 @@ static int define_outputs(build *b, uint32_t node)
         int rc = find_or_add(b, n->scope, name, &is_new, &v);
         if (rc) return rc;
         if (!is_new) {
-            const jl_value *value = &b->values[v];
+            const jl_graph_value *value = &b->values[v];
             return jl_fail(b->err, JL_ERR_FORMAT, "%s makes '%.*s', which %s already",
                            jl_node_label(b->g, node, label), JL_FMT(name),
                            value->node == JL_NONE ? "is an input or an initializer"
@@ -285,7 +285,7 @@ static int resolve_outputs(build *b, uint32_t scope)
         if (!resolve(b, scope, info->name, &outputs[i]))
             return jl_fail(b->err, JL_ERR_FORMAT, "output '%.*s' is made by no node",
                            JL_FMT(info->name));
-        jl_value *v = &b->values[outputs[i]];
+        jl_graph_value *v = &b->values[outputs[i]];
         v->is_output = true;
         if (!v->declared) v->declared = info->type;
     }
@@ -311,7 +311,7 @@ static int list_uses(build *b)
         for (uint32_t i = 0; i < b->nodes[n].n_inputs; i++) {
             uint32_t v = b->nodes[n].inputs[i];
             if (v == JL_NONE) continue;
-            jl_value *value = &b->values[v];
+            jl_graph_value *value = &b->values[v];
             b->g->uses[value->first_use + value->n_uses++] = (jl_use){n, i};
         }
     return 0;
@@ -368,7 +368,7 @@ static bool file_order_holds(const jl_graph *g, const jl_scope *s, uint32_t scop
         const jl_node *n = &g->nodes[i];
         for (uint32_t k = 0; k < n->n_outputs; k++) {
             if (n->outputs[k] == JL_NONE) continue;
-            const jl_value *v = &g->values[n->outputs[k]];
+            const jl_graph_value *v = &g->values[n->outputs[k]];
             for (uint32_t u = 0; u < v->n_uses; u++)
                 if (reader_in(g, scope, g->uses[v->first_use + u].node) <= i) return false;
         }
@@ -382,7 +382,7 @@ static void count_readings(const jl_graph *g, uint32_t scope, uint32_t node, uin
     const jl_node *n = &g->nodes[node];
     for (uint32_t k = 0; k < n->n_outputs; k++) {
         if (n->outputs[k] == JL_NONE) continue;
-        const jl_value *v = &g->values[n->outputs[k]];
+        const jl_graph_value *v = &g->values[n->outputs[k]];
         for (uint32_t u = 0; u < v->n_uses; u++)
             waiting[reader_in(g, scope, g->uses[v->first_use + u].node)]++;
     }
@@ -395,7 +395,7 @@ static void place_readers(const jl_graph *g, uint32_t scope, uint32_t node, uint
     const jl_node *n = &g->nodes[node];
     for (uint32_t k = 0; k < n->n_outputs; k++) {
         if (n->outputs[k] == JL_NONE) continue;
-        const jl_value *v = &g->values[n->outputs[k]];
+        const jl_graph_value *v = &g->values[n->outputs[k]];
         for (uint32_t u = 0; u < v->n_uses; u++) {
             uint32_t reader = reader_in(g, scope, g->uses[v->first_use + u].node);
             if (!--waiting[reader]) order[(*n_placed)++] = reader;

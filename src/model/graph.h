@@ -15,7 +15,7 @@ typedef struct jl_use {
     uint32_t node, input;
 } jl_use;
 
-typedef struct jl_value {
+typedef struct jl_graph_value {
     jl_str name;
     uint32_t scope;
     uint32_t node;   /* that produces it, or JL_NONE: an input or an initializer */
@@ -25,7 +25,7 @@ typedef struct jl_value {
     const onnx_type *declared;  /* by an input, output or value_info, or NULL */
     uint32_t first_use, n_uses; /* into jl_graph.uses; reads from sub-graphs included */
     bool is_input, is_output;   /* of its scope's graph */
-} jl_value;
+} jl_graph_value;
 
 typedef struct jl_node {
     const onnx_node *onnx;
@@ -52,7 +52,7 @@ typedef struct jl_graph {
     uint32_t n_scopes, n_nodes, n_values;
     jl_scope *scopes;
     jl_node *nodes;
-    jl_value *values;
+    jl_graph_value *values;
     jl_use *uses;
 } jl_graph;
 

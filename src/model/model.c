@@ -50,7 +50,7 @@ static int make_size(jl_model *m, jl_dim dim, jl_size *size, jl_error *err)
 static int make_port(jl_model *m, uint32_t value, jl_port *port, jl_error *err)
 {
     const jl_info *v = &m->shapes->values[value];
-    const jl_value *named = &m->graph->values[value];
+    const jl_graph_value *named = &m->graph->values[value];
     *port = (jl_port){.name = jl_arena_strndup(m->arena, named->name.p, named->name.n),
                       .kind = port_kind(v->kind),
                       .dtype = (jl_dtype)v->dtype,
@@ -74,7 +74,7 @@ static int make_ports(jl_model *m, jl_error *err)
     if (!m->inputs || !m->outputs || !m->input_values) return no_memory(err);
     int rc = 0;
     for (uint32_t i = 0; i < main->n_inputs && !rc; i++) {
-        const jl_value *v = &m->graph->values[main->inputs[i]];
+        const jl_graph_value *v = &m->graph->values[main->inputs[i]];
         /* old files list every weight among the inputs */
         if (v->initializer || v->sparse) continue;
         m->input_values[m->n_inputs] = main->inputs[i];
@@ -405,7 +405,7 @@ bool jl_model_input_bound(const jl_model *m, size_t input, jl_input_bound *bound
         seen[m->input_values[input]] = true;
     }
     while (head < tail) {
-        const jl_value *v = &g->values[queue[head++]];
+        const jl_graph_value *v = &g->values[queue[head++]];
         for (uint32_t u = 0; u < v->n_uses; u++) {
             const jl_use use = g->uses[v->first_use + u];
             const jl_node *n = &g->nodes[use.node];

@@ -111,7 +111,7 @@ static int seed_values(jl_shapes *s, jl_error *err)
     const jl_graph *g = s->graph;
     int rc = 0;
     for (uint32_t i = 0; i < g->n_values && !rc; i++) {
-        const jl_value *value = &g->values[i];
+        const jl_graph_value *value = &g->values[i];
         jl_info *v = &s->values[i];
         v->rank = -1;
         v->length = -1;
@@ -184,7 +184,7 @@ static int fall_back_on_declared(op *c)
     for (uint32_t i = 0; i < c->n->n_outputs && !c->s->options->ignore_declared; i++) {
         jl_info *v = op_out(c, i);
         if (!v || (v->rank >= 0 && v->dtype)) continue;
-        const jl_value *value = &c->s->graph->values[c->n->outputs[i]];
+        const jl_graph_value *value = &c->s->graph->values[c->n->outputs[i]];
         int8_t rank = v->rank;
         jl_dim *dims = v->dims;
         uint8_t dtype = v->dtype;

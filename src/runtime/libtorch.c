@@ -182,7 +182,7 @@ static int note_inputs(libtorch *t, const jl_load_request *r, const jl_plan_tens
 }
 
 static int start(libtorch *t, const jl_torch_options *o, const jl_load_request *r,
-                 const jl_plan *plan, const jl_plan_tensor *inputs, size_t n, jl_error *err)
+                 const jl_torch_plan *plan, const jl_plan_tensor *inputs, size_t n, jl_error *err)
 {
     jl_torch_message m;
     int rc = note_inputs(t, r, inputs, n, err);
@@ -213,7 +213,7 @@ static int start_graph(libtorch *t, const jl_torch_options *o, const jl_load_req
                        jl_plan_tensor *inputs, jl_error *err)
 {
     onnx_file *file = NULL;
-    jl_plan plan;
+    jl_torch_plan plan;
     if (!r->model_path)
         return jl_fail(err, JL_ERR_USAGE, "libtorch needs an ONNX file, or +trace=PATH");
     int rc = onnx_open(r->model_path, &file, err);

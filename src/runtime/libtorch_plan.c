@@ -10,7 +10,7 @@
 typedef struct maker {
     onnx_file *file;
     jl_graph *graph;
-    jl_plan *plan;
+    jl_torch_plan *plan;
     jl_plan_tensor *constants;
     jl_plan_node *nodes;
     size_t constant_capacity;
@@ -146,7 +146,7 @@ static int add_node(maker *m, uint32_t number)
 static int add_initializers(maker *m)
 {
     for (uint32_t v = 0; v < m->graph->n_values; v++) {
-        const jl_value *value = &m->graph->values[v];
+        const jl_graph_value *value = &m->graph->values[v];
         if (value->sparse)
             return jl_fail(m->err, JL_ERR_UNSUPPORTED,
                            "the libtorch runtime takes no sparse constant ('%.*s')",
@@ -203,7 +203,7 @@ static int add_inputs(maker *m, const jl_load_request *r, bool cast, jl_plan_ten
     const jl_scope *s = &m->graph->scopes[0];
     size_t n = 0;
     for (uint32_t i = 0; i < s->n_inputs; i++) {
-        const jl_value *value = &m->graph->values[s->inputs[i]];
+        const jl_graph_value *value = &m->graph->values[s->inputs[i]];
         if (value->initializer) continue; /* a default of older files */
         const jl_tensor *t = given(r, value->name);
         if (!t)
@@ -228,9 +228,9 @@ static int add_inputs(maker *m, const jl_load_request *r, bool cast, jl_plan_ten
 }
 
 int libtorch_make_plan(onnx_file *file, const jl_load_request *request, bool cast_inputs,
-                       jl_plan *plan, jl_plan_tensor *inputs, jl_error *err)
+                       jl_torch_plan *plan, jl_plan_tensor *inputs, jl_error *err)
 {
-    *plan = (jl_plan){.opset = onnx_opset_version(file->model, "")};
+    *plan = (jl_torch_plan){.opset = onnx_opset_version(file->model, "")};
     maker m = {.file = file, .plan = plan, .err = err};
     int rc = jl_graph_new(file->model, file->arena, &m.graph, err);
     if (rc < 0) return rc;

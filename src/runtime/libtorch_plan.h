@@ -12,6 +12,6 @@
  * memory of the arena. JL_ERR_UNSUPPORTED for sub-graphs, foreign domains, sparse constants;
  * JL_ERR_USAGE for an input that was not given. */
 int libtorch_make_plan(onnx_file *file, const jl_load_request *request, bool cast_inputs,
-                       jl_plan *plan, jl_plan_tensor *inputs, jl_error *err);
+                       jl_torch_plan *plan, jl_plan_tensor *inputs, jl_error *err);
 
 #endif

@@ -35,7 +35,7 @@ static void know_input(onnx_file *file, jl_graph *graph, uint32_t input)
     char *bytes = jl_arena_alloc(file->arena, room);
     size_t n = bytes ? fread(bytes, 1, room, f) : 0;
     fclose(f);
-    jl_value *v = &graph->values[graph->scopes[0].inputs[input]];
+    jl_graph_value *v = &graph->values[graph->scopes[0].inputs[input]];
     onnx_tensor *t;
     if (!v->declared || !v->declared->tensor_type || n == room) return;
     if (!onnx_decode_tensor(bytes, n, file->arena, &t, NULL) &&

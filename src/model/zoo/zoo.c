@@ -7,6 +7,11 @@
 #include "model/zoo/probe.h"
 #include "model/zoo/table.h"
 
+jl_zoo_options jl_zoo_defaults(void)
+{
+    return (jl_zoo_options){.opset = JL_ZOO_OPSET_DEFAULT};
+}
+
 size_t jl_zoo_count(void)
 {
     size_t n;

@@ -188,7 +188,7 @@ namespace
 {
 
 // Every operator that is missing, so that one look tells what a model would need.
-void require_known(const jl_plan &plan)
+void require_known(const jl_torch_plan &plan)
 {
     std::set<std::string> missing;
     for (size_t k = 0; k < plan.n_nodes; k++)
@@ -202,7 +202,8 @@ void require_known(const jl_plan &plan)
 
 } // namespace
 
-Program::Program(const jl_plan &plan, const std::vector<uint32_t> &inputs, const Target &target)
+Program::Program(const jl_torch_plan &plan, const std::vector<uint32_t> &inputs,
+                 const Target &target)
     : inputs_(inputs), outputs_(plan.outputs, plan.outputs + plan.n_outputs)
 {
     require_known(plan);
@@ -215,7 +216,7 @@ Program::Program(const jl_plan &plan, const std::vector<uint32_t> &inputs, const
     make(plan, target);
 }
 
-void Program::place(const jl_plan &plan)
+void Program::place(const jl_torch_plan &plan)
 {
     places_.assign(plan.n_values, Place::Unknown);
     for (uint32_t v = 0; v < plan.n_values; v++)
@@ -239,7 +240,7 @@ void Program::place(const jl_plan &plan)
     }
 }
 
-void Program::make(const jl_plan &plan, const Target &target)
+void Program::make(const jl_torch_plan &plan, const Target &target)
 {
     Target host;
     std::vector<size_t> kept; // the plan's node behind each step
@@ -268,7 +269,7 @@ void Program::make(const jl_plan &plan, const Target &target)
     moved_.clear();
 }
 
-void Program::free_early(const jl_plan &plan, const std::vector<size_t> &kept)
+void Program::free_early(const jl_torch_plan &plan, const std::vector<size_t> &kept)
 {
     constexpr size_t never = SIZE_MAX;
     std::vector<size_t> last(plan.n_values, never);

@@ -112,7 +112,7 @@ class IntsArg
 
 // What a maker of steps sees of its node.
 struct Node {
-    const jl_plan &plan;
+    const jl_torch_plan &plan;
     const jl_plan_node &node;
     const std::vector<at::Tensor> &constants; // on the host, by value number
     std::vector<at::Tensor> &moved;           // constants where the device needs them, made once
@@ -171,7 +171,7 @@ at::Tensor copy_of(const jl_plan_tensor &t);
 class Program
 {
   public:
-    Program(const jl_plan &plan, const std::vector<uint32_t> &inputs, const Target &target);
+    Program(const jl_torch_plan &plan, const std::vector<uint32_t> &inputs, const Target &target);
     // Runs on inputs that are where the target is.
     std::vector<at::Tensor> run(const std::vector<at::Tensor> &inputs);
     size_t steps() const
@@ -184,9 +184,9 @@ class Program
         Step step;
         std::vector<uint32_t> dead;
     };
-    void place(const jl_plan &plan);
-    void make(const jl_plan &plan, const Target &target);
-    void free_early(const jl_plan &plan, const std::vector<size_t> &kept);
+    void place(const jl_torch_plan &plan);
+    void make(const jl_torch_plan &plan, const Target &target);
+    void free_early(const jl_torch_plan &plan, const std::vector<size_t> &kept);
 
     std::vector<uint32_t> inputs_, outputs_;
     std::vector<at::Tensor> constants_, moved_;

@@ -50,7 +50,7 @@ typedef struct jl_plan_node {
     size_t n_attributes;
 } jl_plan_node;
 
-typedef struct jl_plan {
+typedef struct jl_torch_plan {
     int64_t opset;
     uint32_t n_values;
     const jl_plan_tensor *constants;
@@ -60,7 +60,7 @@ typedef struct jl_plan {
     const uint32_t *outputs;
     const char *const *output_names;
     size_t n_outputs;
-} jl_plan;
+} jl_torch_plan;
 
 typedef struct jl_torch_options {
     int32_t cuda_device; /* -1: the CPU */
@@ -95,8 +95,9 @@ typedef struct jl_torch_api {
     int (*open_cuda)(jl_torch_message *message);
     /* CUDA devices there are, 0 without a driver. Initialises CUDA. */
     int (*cuda_devices)(void);
-    int (*load)(const jl_torch_options *options, const jl_plan *plan, const jl_plan_tensor *inputs,
-                size_t n_inputs, void **session, jl_torch_message *message);
+    int (*load)(const jl_torch_options *options, const jl_torch_plan *plan,
+                const jl_plan_tensor *inputs, size_t n_inputs, void **session,
+                jl_torch_message *message);
     /* New contents of the inputs, as many as were loaded and in their order. */
     int (*refresh)(void *session, const jl_plan_tensor *inputs, jl_torch_message *message);
     int (*infer)(void *session, jl_torch_message *message);

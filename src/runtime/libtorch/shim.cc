@@ -30,7 +30,7 @@ using c10::impl::VirtualGuardImpl;
 class Plan : public Model
 {
   public:
-    Plan(const jl_plan &plan, const std::vector<uint32_t> &inputs, const Target &target)
+    Plan(const jl_torch_plan &plan, const std::vector<uint32_t> &inputs, const Target &target)
         : program_(plan, inputs, target)
     {
     }
@@ -149,7 +149,7 @@ void synchronize(const Session &s)
     guard.synchronizeStream(guard.getStream(s.target.device));
 }
 
-int load(const jl_torch_options *o, const jl_plan *plan, const jl_plan_tensor *inputs,
+int load(const jl_torch_options *o, const jl_torch_plan *plan, const jl_plan_tensor *inputs,
          size_t n_inputs, void **session, jl_torch_message *message)
 {
     *session = nullptr;
