@@ -1,5 +1,6 @@
 #include <dlfcn.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -24,6 +25,11 @@ int ort_library_open(ort_library *l, const jl_configuration *c, jl_error *err)
     const jl_symbol symbols[] = {{"OrtGetApiBase", (void **)&base, true}, {0}};
     void *handle; /* stays open: the library has threads and exit handlers of its own */
     int rc = find_path(&path, c, err);
+    /* From 1.29 on its Linux builds report sessions and calls to their maker, from a thread that
+     * would run beside the measured one and with an identifier written to disk. The variable is
+     * read once, when the library starts; a value of the user's stays. */
+    if (!rc && setenv("ORT_DISABLE_TELEMETRY", "1", 0) != 0)
+        return jl_fail_errno(err, JL_ERR_MEMORY, "cannot switch ONNX Runtime's telemetry off");
     if (!rc) rc = jl_dl_open(path.s, symbols, &handle, err);
     if (rc) {
         jl_prefix(err, "no ONNX Runtime library (the environment variable JOULELINE_ORT or "

@@ -110,8 +110,9 @@ static int ask(const char *const argv[], int64_t timeout_ns, json_t **answer, in
     JL_CLEANUP(jl_buf_free) jl_buf errors = {0};
     jl_exit ended = {0};
     *answer = NULL;
-    int rc = jl_process_run(&(jl_spawn){.argv = argv}, timeout_ns, ANSWER_BYTES, &out, &errors,
-                            &ended, err);
+    const char *const quiet[] = {"ORT_DISABLE_TELEMETRY=1", NULL};
+    int rc = jl_process_run(&(jl_spawn){.argv = argv, .setenv = quiet}, timeout_ns, ANSWER_BYTES,
+                            &out, &errors, &ended, err);
     if (rc) return rc;
     *answer = json_loadb(out.p ? out.p : "", out.n, 0, NULL);
     const char *words = jl_json_text(*answer, "error", NULL);

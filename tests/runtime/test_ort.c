@@ -1,9 +1,34 @@
 /* ONNX Runtime through its vtable, with the library that ./dev fetches. */
+#include <dirent.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/cpu.h"
 #include "fixture.h"
+
+/* A thread of ONNX Runtime's telemetry would be measured with the model. First of the tests: the
+ * library decides when it starts, and stays silent where CI is set. */
+static void nothing_runs_beside_the_calls(void **state)
+{
+    (void)state;
+    session s;
+    jl_error err = {0};
+    jl_tensor in = relu_input();
+    unsetenv("CI");
+    unsetenv("ORT_DISABLE_TELEMETRY");
+    if (session_load(&s, "ort-cpu/fp32+threads=1", models.relu, &in, 1, 1, &err))
+        fail_msg("%s", err.msg);
+    infer(&s);
+    int threads = 0;
+    DIR *tasks = opendir("/proc/self/task");
+    assert_non_null(tasks);
+    for (const struct dirent *e; (e = readdir(tasks));)
+        threads += e->d_name[0] != '.';
+    closedir(tasks);
+    assert_int_equal(threads, 1);
+    session_close(&s);
+}
 
 static void a_session_runs_and_describes_itself(void **state)
 {
@@ -251,6 +276,7 @@ static void the_probe_tells_library_and_processor(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(nothing_runs_beside_the_calls),
         cmocka_unit_test(a_session_runs_and_describes_itself),
         cmocka_unit_test(inputs_in_host_memory_are_read_in_every_call),
         cmocka_unit_test(defaults_depend_on_the_regime),
