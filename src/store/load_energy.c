@@ -64,6 +64,10 @@ int jl_load_energy(loader *l, jl_error *err)
         l->d->table.modelled_energy |= sqlite3_column_int(q, 5) != 0;
     }
     sqlite3_finalize(q);
+    for (uint32_t i = 0; i < l->slot_count; i++) {
+        const slot *of = &l->slots[i];
+        l->out[i].power_w = of->powers ? of->power_sum_w / of->powers : NAN;
+    }
     return rc;
 }
 

@@ -71,6 +71,10 @@ int jl_load_no_memory(jl_error *err);
 /* A column of a row: text in the arena, NULL or NAN where it is missing. */
 const char *jl_load_text(loader *l, sqlite3_stmt *q, int column);
 double jl_load_number(sqlite3_stmt *q, int column);
+/* How many rows a count finds; where it has a ?, ?1 is the study and ?2 as in SAME_STUDY. */
+int jl_load_count(loader *l, const char *sql, size_t *n, jl_error *err);
+/* Room for the places of a table's ids, none of them taken. */
+int jl_load_places(loader *l, places *p, const char *table, jl_error *err);
 /* The place of a row's id; UINT32_MAX: it has none. */
 uint32_t jl_load_place(const places *p, jl_id id);
 /* Where a run's numbers go; NULL: nowhere. */
@@ -78,6 +82,9 @@ const run_place *jl_load_run(const loader *l, jl_id run);
 /* Keeps a detail of the run at `at` (cell and round); a missing value is no work. */
 int jl_load_detail(loader *l, jl_detail which, size_t at, double value, jl_error *err);
 
+/* In this order: each needs what those before it have read. */
+int jl_load_factors(loader *l, jl_error *err);
+int jl_load_runs(loader *l, jl_error *err);
 int jl_load_energy(loader *l, jl_error *err);
 int jl_load_idles(loader *l, jl_error *err);
 
