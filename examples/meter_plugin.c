@@ -101,7 +101,7 @@ static int file_read(void *ctx, size_t domain, uint32_t want, jl_meter_reading *
     return 0;
 }
 
-const jl_meter_vtable jl_meter_plugin = {
+static const jl_meter_vtable file_meter_table = {
     .abi = JL_METER_ABI,
     .name = "file",
     .summary = "watts from a file",
@@ -111,3 +111,10 @@ const jl_meter_vtable jl_meter_plugin = {
     .read = file_read,
     .close = free,
 };
+
+/* The one symbol that jouleline looks for. */
+const jl_meter_vtable *jouleline_meter(void);
+const jl_meter_vtable *jouleline_meter(void)
+{
+    return &file_meter_table;
+}

@@ -115,9 +115,12 @@ typedef struct jl_meter_probe {
     char fix[512];  /* the exact command or step that would make it work; empty when none would */
 } jl_meter_probe;
 
-/* A kind of meter; a plugin is a library that exports one as `jl_meter_plugin`. All functions but
- * close may be called from several threads at once as long as no two read the same domain. `ctx` is
- * what open returned. */
+/* A kind of meter. A plugin is a library that exports one function,
+ *
+ *     const jl_meter_vtable *jouleline_meter(void);
+ *
+ * All hooks are required, and all but close may be called from several threads at once as long as
+ * no two read the same domain. `ctx` is what open returned. */
 #define JL_METER_ABI 1
 typedef struct jl_meter_vtable {
     uint32_t abi;        /* JL_METER_ABI */

@@ -1,6 +1,6 @@
 #include "jouleline/meter.h"
 
-#include "base/dl.h"
+#include "base/plugin.h"
 #include "base/str.h"
 #include "meter/meters.h"
 
@@ -74,32 +74,41 @@ static int add(jl_meter_set *set, const jl_meter_vtable *vtable, void *library,
     return 0;
 }
 
+static int check_hooks(const jl_plugin_kind *kind, const char *path, const jl_meter_vtable *m,
+                       jl_error *err)
+{
+    const jl_plugin_hook hooks[] = {
+        {"name", m->name && m->name[0]},
+        {"summary", m->summary},
+        {"probe", m->probe},
+        {"open", m->open},
+        {"domains", m->domains},
+        {"read", m->read},
+        {"close", m->close},
+    };
+    return jl_plugin_check(kind, path, hooks, sizeof hooks / sizeof *hooks, err);
+}
+
 static int add_plugin(jl_meter_set *set, const jl_meter_options *options, jl_error *err)
 {
-    const jl_meter_vtable *vtable;
+    static const jl_plugin_kind kind = {"meter", "jouleline_meter", "include/jouleline/meter.h",
+                                        JL_METER_ABI};
+    const void *table;
     void *library;
     const char *path = options->args;
     if (!path || !*path)
         return jl_fail(err, JL_ERR_USAGE, "meter plugin: say which library: plugin:./mine.so");
     char file[1024];
-    snprintf(file, sizeof file, "%.*s", (int)strcspn(path, ","), path);
+    size_t n = strcspn(path, ",");
+    if (n >= sizeof file)
+        return jl_fail(err, JL_ERR_USAGE, "meter plugin: a path of %zu characters is too long", n);
+    snprintf(file, sizeof file, "%.*s", (int)n, path);
     jl_meter_options rest = *options;
-    rest.args = path[strlen(file)] ? path + strlen(file) + 1 : NULL;
-    const jl_symbol symbols[] = {{"jl_meter_plugin", (void **)&vtable, true}, {0}};
-    int rc = jl_dl_open(file, symbols, &library, err);
-    if (rc) return jl_prefix(err, "meter plugin");
-    if (vtable->abi != JL_METER_ABI)
-        rc = jl_fail(
-            err, JL_ERR_FORMAT,
-            "meter plugin %s was built for meter ABI %u and this jouleline has %u; build it "
-            "with this jouleline's headers",
-            file, vtable->abi, (unsigned)JL_METER_ABI);
-    else if (!vtable->name || !vtable->probe || !vtable->open || !vtable->domains ||
-             !vtable->read || !vtable->close)
-        rc = jl_fail(err, JL_ERR_FORMAT,
-                     "meter plugin %s lacks a hook; see examples/meter_plugin.c", file);
-    else
-        rc = add(set, vtable, library, &rest, err);
+    rest.args = path[n] ? path + n + 1 : NULL;
+    int rc = jl_plugin_open(&kind, file, &table, &library, err);
+    if (rc) return rc;
+    rc = check_hooks(&kind, file, table, err);
+    if (!rc) rc = add(set, table, library, &rest, err);
     if (rc) dlclose(library);
     return rc;
 }

@@ -3,6 +3,7 @@
 set(plugins ${PROJECT_SOURCE_DIR}/examples/runtime_plugin.c
     ${CMAKE_CURRENT_LIST_DIR}/old_abi.c ${CMAKE_CURRENT_LIST_DIR}/no_infer.c
     ${CMAKE_CURRENT_LIST_DIR}/no_entry.c ${CMAKE_CURRENT_LIST_DIR}/fake_libcuda.c
+    ${CMAKE_CURRENT_LIST_DIR}/old_meter.c ${CMAKE_CURRENT_LIST_DIR}/no_read.c
     ${CMAKE_CURRENT_LIST_DIR}/crash_ort.c ${CMAKE_CURRENT_LIST_DIR}/fake_nvrtc.c)
 foreach(source IN LISTS plugins)
     get_filename_component(name ${source} NAME_WE)
@@ -12,9 +13,10 @@ foreach(source IN LISTS plugins)
         LIBRARY_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/plugins)
     add_dependencies(test_runtime plugin_${name})
     add_dependencies(test_cuda plugin_${name})
+    add_dependencies(test_meter plugin_${name})
     add_dependencies(test_nvrtc plugin_${name} nvrtc_13)
 endforeach()
-foreach(name test_runtime test_cuda test_nvrtc)
+foreach(name test_runtime test_cuda test_meter test_nvrtc)
     target_compile_definitions(${name} PRIVATE JL_PLUGINS="${PROJECT_BINARY_DIR}/plugins")
 endforeach()
 target_compile_definitions(test_nvrtc PRIVATE

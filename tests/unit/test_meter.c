@@ -188,12 +188,36 @@ static void a_named_meter_that_fails_is_an_error(void **state)
     assert_int_equal(jl_meter_set_open(&spec, 1, NULL, &set, &err), JL_ERR_USAGE);
     spec = "estimate:watts=-5";
     assert_int_equal(jl_meter_set_open(&spec, 1, NULL, &set, &err), JL_ERR_USAGE);
-    spec = "plugin:/nowhere.so";
-    assert_int_equal(jl_meter_set_open(&spec, 1, NULL, &set, &err), JL_ERR_MISSING);
     spec = "command:exit 3";
     assert_int_equal(jl_meter_set_open(&spec, 1, NULL, &set, &err), JL_ERR_MISSING);
     assert_non_null(strstr(err.msg, "ended"));
     assert_null(set);
+}
+
+static void a_broken_plugin_is_refused(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *spec, *words;
+        int code;
+    } bad[] = {
+        {"plugin:" JL_PLUGINS "/old_meter.so", "built for meter ABI 42 and this jouleline has 1",
+         JL_ERR_FORMAT},
+        {"plugin:" JL_PLUGINS "/no_read.so,watts.txt", "no_read.so lacks 'read'", JL_ERR_FORMAT},
+        {"plugin:" JL_PLUGINS "/no_entry.so", "has no symbol jouleline_meter", JL_ERR_MISSING},
+        {"plugin:" JL_PLUGINS "/runtime_plugin.so", "has no symbol jouleline_meter",
+         JL_ERR_MISSING},
+        {"plugin:/nowhere.so", "cannot open the meter plugin /nowhere.so", JL_ERR_MISSING},
+        {"plugin:" __FILE__, "invalid ELF header", JL_ERR_MISSING},
+        {"plugin:", "plugin:./mine.so", JL_ERR_USAGE},
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        jl_meter_set *set;
+        jl_error err = {0};
+        assert_int_equal(jl_meter_set_open(&bad[i].spec, 1, NULL, &set, &err), bad[i].code);
+        if (!strstr(err.msg, bad[i].words)) fail_msg("'%s' lacks '%s'", err.msg, bad[i].words);
+        assert_null(set);
+    }
 }
 
 static void an_assumed_power_is_marked_modelled(void **state)
@@ -339,6 +363,7 @@ int main(void)
         cmocka_unit_test(an_assumed_power_is_marked_modelled),
         cmocka_unit_test(the_simulated_device_ticks_with_its_true_energy),
         cmocka_unit_test(a_plugin_measures_like_the_others),
+        cmocka_unit_test(a_broken_plugin_is_refused),
         cmocka_unit_test(a_meter_command_gives_ticks_at_its_own_times),
         cmocka_unit_test(a_meter_command_that_dies_or_prints_rubbish_is_dropped_with_its_words),
     };
