@@ -43,8 +43,7 @@ static int add_host(jl_store *s, jl_id host, jl_arena *a, jl_study_fact *facts, 
         for (int i = 0; i < 2 && !rc; i++)
             if (!facts[i].value)
                 rc = add_value(a, &facts[i].value, (const char *)sqlite3_column_text(q, i), err);
-    sqlite3_finalize(q);
-    return rc;
+    return jl_sql_end(s, q, rc, err);
 }
 
 int jl_host_facts(jl_store *s, jl_id host, jl_id study, bool alone, jl_arena *a,
@@ -64,7 +63,7 @@ int jl_host_facts(jl_store *s, jl_id host, jl_id study, bool alone, jl_arena *a,
     if (rc) return rc;
     while (!rc && sqlite3_step(q) == SQLITE_ROW)
         rc = add_round(a, (const char *)sqlite3_column_text(q, 0), all, err);
-    sqlite3_finalize(q);
+    rc = jl_sql_end(s, q, rc, err);
     if (!rc) rc = add_host(s, host, a, all, err);
     for (size_t i = 0; i < NAMES && !rc; i++)
         if (!all[i].value && !all[i].missing) all[i].missing = "not noted when this was measured";

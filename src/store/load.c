@@ -39,9 +39,19 @@ int jl_load_places(loader *l, places *p, const char *table, jl_error *err)
     return 0;
 }
 
+bool jl_load_has(const places *p, jl_id id)
+{
+    return id > 0 && id < p->limit;
+}
+
 uint32_t jl_load_place(const places *p, jl_id id)
 {
-    return id > 0 && id < p->limit ? p->at[id] : UINT32_MAX;
+    return jl_load_has(p, id) ? p->at[id] : UINT32_MAX;
+}
+
+void jl_load_set_place(places *p, jl_id id, uint32_t at)
+{
+    if (jl_load_has(p, id)) p->at[id] = at;
 }
 
 /* --- which study --- */
@@ -83,8 +93,7 @@ static int read_name(loader *l, jl_error *err)
     int rc = jl_sql_query(l->s, &q, err, "SELECT name FROM study WHERE id = ?", "r", l->study);
     if (rc) return rc;
     if (sqlite3_step(q) == SQLITE_ROW) l->d->table.name = jl_load_text(l, q, 0);
-    sqlite3_finalize(q);
-    return 0;
+    return jl_sql_end(l->s, q, 0, err);
 }
 
 int jl_store_load(jl_store *s, const char *study, jl_study_data **data, jl_error *err)

@@ -21,8 +21,7 @@ static int name_meter(loader *l, jl_id meter, jl_id *last, jl_error *err)
         if (!strstr(all, label) && used + strlen(label) + 3 < sizeof l->d->meters)
             snprintf(all + used, sizeof l->d->meters - used, "%s%s", used ? ", " : "", label);
     }
-    sqlite3_finalize(q);
-    return 0;
+    return jl_sql_end(l->s, q, 0, err);
 }
 
 int jl_load_energy(loader *l, jl_error *err)
@@ -63,7 +62,7 @@ int jl_load_energy(loader *l, jl_error *err)
             snprintf(l->d->no_energy, sizeof l->d->no_energy, "%s", reason);
         l->d->table.modelled_energy |= sqlite3_column_int(q, 5) != 0;
     }
-    sqlite3_finalize(q);
+    rc = jl_sql_end(l->s, q, rc, err);
     for (uint32_t i = 0; i < l->slot_count; i++) {
         const slot *of = &l->slots[i];
         l->out[i].power_w = of->powers ? of->power_sum_w / of->powers : NAN;
@@ -105,7 +104,6 @@ int jl_load_idles(loader *l, jl_error *err)
                             .sm_clock_mhz = jl_load_number(q, 6),
                             .temperature_c = jl_load_number(q, 7)};
     }
-    sqlite3_finalize(q);
     l->d->table.idles = all;
-    return rc;
+    return jl_sql_end(l->s, q, rc, err);
 }

@@ -19,13 +19,12 @@ static int read_models(loader *l, jl_error *err)
     if (rc) return rc;
     size_t n = 0;
     for (; n < l->d->table.model_count && sqlite3_step(q) == SQLITE_ROW; n++) {
-        l->models.at[sqlite3_column_int64(q, 0)] = (uint32_t)n;
+        jl_load_set_place(&l->models, sqlite3_column_int64(q, 0), (uint32_t)n);
         all[n] = (jl_study_model){.name = jl_load_text(l, q, 1), .family = jl_load_text(l, q, 2)};
         all[n].probe = !strcmp((const char *)sqlite3_column_text(q, 3), "probe");
     }
-    sqlite3_finalize(q);
     l->d->table.models = all;
-    return 0;
+    return jl_sql_end(l->s, q, 0, err);
 }
 
 /* The canonical text without @DEVICE, which the device says. */
@@ -57,7 +56,7 @@ static int read_configurations(loader *l, jl_error *err)
         uint32_t at = 0;
         while (at < n && strcmp(all[at].name, name) != 0)
             at++;
-        l->configurations.at[sqlite3_column_int64(q, 0)] = at;
+        jl_load_set_place(&l->configurations, sqlite3_column_int64(q, 0), at);
         if (at < n) continue;
         all[n++] = (jl_study_configuration){
             .name = name,
@@ -67,10 +66,9 @@ static int read_configurations(loader *l, jl_error *err)
             .options = strchr(name, '+'),
             .native = !strcmp((const char *)sqlite3_column_text(q, 5), "native")};
     }
-    sqlite3_finalize(q);
     l->d->table.configurations = all;
     l->d->table.configuration_count = n;
-    return 0;
+    return jl_sql_end(l->s, q, 0, err);
 }
 
 /* Devices of one name are told apart by their place on the host and by the host: "H200 #1". */
@@ -123,7 +121,7 @@ static int read_devices(loader *l, jl_error *err)
     if (rc) return rc;
     size_t n = 0;
     for (; !rc && n < l->d->table.device_count && sqlite3_step(q) == SQLITE_ROW; n++) {
-        l->devices.at[sqlite3_column_int64(q, 0)] = (uint32_t)n;
+        jl_load_set_place(&l->devices, sqlite3_column_int64(q, 0), (uint32_t)n);
         all[n] = (jl_study_device){.name = jl_load_text(l, q, 1),
                                    .uuid = jl_load_text(l, q, 2),
                                    .host = jl_load_text(l, q, 3),
@@ -135,7 +133,7 @@ static int read_devices(loader *l, jl_error *err)
         rc = jl_host_facts(l->s, sqlite3_column_int64(q, 9), l->study, l->alone, l->d->arena,
                            &all[n].facts, &all[n].fact_count, err);
     }
-    sqlite3_finalize(q);
+    rc = jl_sql_end(l->s, q, rc, err);
     if (rc) return rc;
     all[n] = (jl_study_device){
         .name = "no device", .gain_error = NAN, .idle_sleeping_w = NAN, .idle_waking_w = NAN};
@@ -160,13 +158,12 @@ static int read_rounds(loader *l, jl_error *err)
                           "ri", l->study, (int64_t)l->alone);
     if (rc) return rc;
     for (uint32_t n = 0; n < l->d->table.rounds && sqlite3_step(q) == SQLITE_ROW; n++) {
-        l->rounds.at[sqlite3_column_int64(q, 0)] = n;
+        jl_load_set_place(&l->rounds, sqlite3_column_int64(q, 0), n);
         l->d->pairs[n] = sqlite3_column_int(q, 1) != 0;
         l->d->complete += l->d->pairs[n];
     }
-    sqlite3_finalize(q);
     l->d->table.pairs = l->d->pairs;
-    return 0;
+    return jl_sql_end(l->s, q, 0, err);
 }
 
 static int parse_facts(loader *l, const char *json, struct fact_list *to, jl_error *err)
@@ -205,10 +202,10 @@ static int read_facts(loader *l, jl_error *err)
     if (!rc) rc = jl_sql_query(l->s, &q, err, "SELECT id, json FROM facts", "");
     if (rc) return rc;
     while (!rc && sqlite3_step(q) == SQLITE_ROW)
-        rc = parse_facts(l, (const char *)sqlite3_column_text(q, 1),
-                         &l->fact_lists[sqlite3_column_int64(q, 0)], err);
-    sqlite3_finalize(q);
-    return rc;
+        if (jl_load_has(&l->facts, sqlite3_column_int64(q, 0)))
+            rc = parse_facts(l, (const char *)sqlite3_column_text(q, 1),
+                             &l->fact_lists[sqlite3_column_int64(q, 0)], err);
+    return jl_sql_end(l->s, q, rc, err);
 }
 
 int jl_load_factors(loader *l, jl_error *err)

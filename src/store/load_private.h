@@ -75,6 +75,9 @@ double jl_load_number(sqlite3_stmt *q, int column);
 int jl_load_count(loader *l, const char *sql, size_t *n, jl_error *err);
 /* Room for the places of a table's ids, none of them taken. */
 int jl_load_places(loader *l, places *p, const char *table, jl_error *err);
+/* Whether an id is one of the table's: of a damaged store it may be any number. */
+bool jl_load_has(const places *p, jl_id id);
+void jl_load_set_place(places *p, jl_id id, uint32_t at);
 /* The place of a row's id; UINT32_MAX: it has none. */
 uint32_t jl_load_place(const places *p, jl_id id);
 /* Where a run's numbers go; NULL: nowhere. */

@@ -50,7 +50,7 @@ static int grow(loader *l, jl_error *err)
  * describe_cells. */
 static int slot_of(loader *l, jl_id cell, jl_id device, uint32_t *at, jl_error *err)
 {
-    if (cell <= 0 || cell >= l->cells.limit)
+    if (!jl_load_has(&l->cells, cell))
         return jl_fail(err, JL_ERR_FORMAT, "%s: a run names no cell", l->s->path);
     uint32_t first = l->cells.at[cell];
     for (*at = first; *at != UINT32_MAX; *at = l->slots[*at].next)
@@ -119,9 +119,9 @@ static int find_probes(loader *l, jl_error *err)
                           "");
     if (rc) return rc;
     while (sqlite3_step(q) == SQLITE_ROW)
-        l->probe_cells[sqlite3_column_int64(q, 0)] = true;
-    sqlite3_finalize(q);
-    return 0;
+        if (jl_load_has(&l->cells, sqlite3_column_int64(q, 0)))
+            l->probe_cells[sqlite3_column_int64(q, 0)] = true;
+    return jl_sql_end(l->s, q, 0, err);
 }
 
 /* A study without probes of its own has the roofs that other studies of the store measured: they
@@ -161,8 +161,8 @@ static int read_runs(loader *l, jl_error *err)
     while (!rc && sqlite3_step(q) == SQLITE_ROW) {
         uint32_t at = 0, round = jl_load_place(&l->rounds, sqlite3_column_int64(q, 3));
         jl_id cell = sqlite3_column_int64(q, 1);
-        bool borrowed = round == UINT32_MAX && l->d->borrows_probes && cell > 0 &&
-                        cell < l->cells.limit && l->probe_cells[cell];
+        bool borrowed = round == UINT32_MAX && l->d->borrows_probes &&
+                        jl_load_has(&l->cells, cell) && l->probe_cells[cell];
         if (round == UINT32_MAX && !borrowed) continue;
         rc = slot_of(l, cell, sqlite3_column_int64(q, 2), &at, err);
         if (rc) break;
@@ -171,7 +171,7 @@ static int read_runs(loader *l, jl_error *err)
         if (borrowed) round = l->slots[at].ok % (uint32_t)l->d->table.rounds;
         rc = take_run(l, q, at, round, err);
     }
-    sqlite3_finalize(q);
+    rc = jl_sql_end(l->s, q, rc, err);
     if (l->has_cpu) l->d->table.values[JL_CPU_TIME] = l->d->values[JL_CPU_TIME];
     if (l->has_tail) l->d->table.values[JL_LATENCY_TAIL] = l->d->values[JL_LATENCY_TAIL];
     l->d->table.values[JL_LATENCY] = l->d->values[JL_LATENCY];
@@ -199,16 +199,16 @@ static int describe_cells(loader *l, jl_error *err)
             c->dispatches = jl_load_number(q, 7);
         }
     }
-    sqlite3_finalize(q);
+    rc = jl_sql_end(l->s, q, 0, err);
     for (uint32_t i = 0; i < l->slot_count; i++) {
         slot *s = &l->slots[i];
         if (s->ok >= s->failed && s->ok) l->out[i].outcome = JL_OUTCOME_OK;
-        if (s->facts > 0 && s->facts < l->facts.limit) {
+        if (jl_load_has(&l->facts, s->facts)) {
             l->out[i].facts = l->fact_lists[s->facts].items;
             l->out[i].fact_count = l->fact_lists[s->facts].count;
         }
     }
-    return 0;
+    return rc;
 }
 
 /* Runs in a row with one seed checked the same items, which count once. In the order of the runs,
@@ -232,8 +232,7 @@ static int read_agreement(loader *l, jl_error *err)
         l->out[at->slot].agree_items += (uint64_t)sqlite3_column_int64(q, 1);
         l->out[at->slot].checked_items += (uint64_t)sqlite3_column_int64(q, 2);
     }
-    sqlite3_finalize(q);
-    return 0;
+    return jl_sql_end(l->s, q, 0, err);
 }
 
 int jl_load_runs(loader *l, jl_error *err)

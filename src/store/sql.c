@@ -11,9 +11,14 @@ int jl_sql_fail(jl_store *s, int code, const char *doing, jl_error *err)
         remedy = "; another program holds it: wait until that ends, or use another --db";
     if (primary == SQLITE_READONLY || primary == SQLITE_CANTOPEN || primary == SQLITE_PERM)
         remedy = "; choose a place that can be written with --db FILE";
-    if (primary == SQLITE_NOTADB || primary == SQLITE_CORRUPT)
+    if (primary == SQLITE_NOTADB)
         return jl_fail(err, JL_ERR_FORMAT, "%s is not a store of jouleline (%s)", s->path,
                        sqlite3_errmsg(s->db));
+    if (primary == SQLITE_CORRUPT)
+        return jl_fail(err, JL_ERR_FORMAT,
+                       "the store %s is damaged (%s); what can still be read comes out of "
+                       "'sqlite3 FILE .recover'",
+                       s->path, sqlite3_errmsg(s->db));
     return jl_fail(err, code, "cannot %s the store %s: %s%s", doing, s->path, sqlite3_errmsg(s->db),
                    remedy);
 }
@@ -80,6 +85,12 @@ int jl_sql_query(jl_store *s, sqlite3_stmt **stmt, jl_error *err, const char *sq
     int rc = query(s, stmt, err, sql, format, args);
     va_end(args);
     return rc;
+}
+
+int jl_sql_end(jl_store *s, sqlite3_stmt *stmt, int rc, jl_error *err)
+{
+    bool failed = sqlite3_finalize(stmt) != SQLITE_OK;
+    return !rc && failed ? jl_sql_fail(s, JL_ERR_IO, "read", err) : rc;
 }
 
 static int step_once(jl_store *s, sqlite3_stmt *stmt, int64_t *value, jl_error *err)

@@ -24,6 +24,8 @@ int jl_sql_exec(jl_store *s, jl_error *err, const char *sql, const char *format,
 /* A statement with its values bound; the caller steps and finalises it. */
 int jl_sql_query(jl_store *s, sqlite3_stmt **stmt, jl_error *err, const char *sql,
                  const char *format, ...);
+/* Finalises: returns rc, or where that is 0 the failure of the last step. */
+int jl_sql_end(jl_store *s, sqlite3_stmt *stmt, int rc, jl_error *err);
 /* The first column of the first row as a number; `otherwise` when there is no row. */
 int jl_sql_number(jl_store *s, int64_t *value, int64_t otherwise, jl_error *err, const char *sql,
                   const char *format, ...);

@@ -292,8 +292,7 @@ int jl_store_study_find(jl_store *s, const char *spec, jl_id *id, char uid[33], 
         snprintf(uid, 33, "%s", (const char *)sqlite3_column_text(stmt, 1));
         *seed = (uint64_t)sqlite3_column_int64(stmt, 2);
     }
-    sqlite3_finalize(stmt);
-    return 0;
+    return jl_sql_end(s, stmt, 0, err);
 }
 
 int jl_store_rounds(jl_store *s, jl_id study, jl_round_record **rounds, size_t *count,
@@ -310,8 +309,7 @@ int jl_store_rounds(jl_store *s, jl_id study, jl_round_record **rounds, size_t *
                           "ORDER BY number, id",
                           "r", study);
     if (rc || n == 0) {
-        if (!rc) sqlite3_finalize(stmt);
-        return rc;
+        return rc ? rc : jl_sql_end(s, stmt, 0, err);
     }
     jl_round_record *all = calloc((size_t)n, sizeof *all);
     size_t used = 0;
@@ -323,8 +321,12 @@ int jl_store_rounds(jl_store *s, jl_id study, jl_round_record **rounds, size_t *
             .complete = sqlite3_column_int(stmt, 3) != 0,
             .boot = sqlite3_column_int64(stmt, 4),
         };
-    sqlite3_finalize(stmt);
-    if (!all) return jl_fail(err, JL_ERR_MEMORY, "no memory for %" PRId64 " rounds", n);
+    if (!all) rc = jl_fail(err, JL_ERR_MEMORY, "no memory for %" PRId64 " rounds", n);
+    rc = jl_sql_end(s, stmt, rc, err);
+    if (rc) {
+        free(all);
+        return rc;
+    }
     *rounds = all;
     *count = used;
     return 0;

@@ -477,6 +477,69 @@ static void test_files_that_are_refused(void **state)
     expect_refused(nowhere, JL_STORE_WRITE, JL_ERR_IO, "--db");
 }
 
+static int load_of(const char *path, jl_error *err)
+{
+    jl_store *s;
+    jl_study_data *d;
+    ok(jl_store_open(path, JL_STORE_READ, &s, err), err);
+    int rc = jl_store_load(s, NULL, &d, err);
+    if (!rc) jl_study_data_free(d);
+    jl_store_close(s);
+    return rc;
+}
+
+/* Pages that cannot be read are no end of a table. */
+static void test_a_damaged_store_is_not_read_in_part(void **state)
+{
+    place *p = *state;
+    jl_error err = {0};
+    jl_store *s;
+    ok(jl_store_open(p->a, JL_STORE_WRITE, &s, &err), &err);
+    filled f = fill(s, "host-1", "study-1");
+    put(s, &f, 1);
+    jl_store_close(s);
+    sql_on(p->a, "WITH n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 3000) "
+                 "INSERT INTO run(uid, round, cell, device, position, outcome, simulated, "
+                 "started_at, latency_ns) SELECT printf('%032x', i), round, cell, device, 0, 'ok', "
+                 "1, '', 1e6 FROM run, n WHERE run.id = 1");
+    ok(load_of(p->a, &err), &err);
+    FILE *file = fopen(p->a, "r+");
+    assert_non_null(file);
+    fseek(file, 0, SEEK_END);
+    for (long at = ftell(file) / 2 / 4096 * 4096, end = ftell(file); at < end; at += 4096) {
+        char bad[4096];
+        memset(bad, 0xff, sizeof bad);
+        fseek(file, at, SEEK_SET);
+        assert_int_equal(fwrite(bad, sizeof bad, 1, file), 1);
+    }
+    fclose(file);
+    assert_int_equal(load_of(p->a, &err), JL_ERR_FORMAT);
+    assert_non_null(strstr(err.msg, "damaged"));
+}
+
+/* Under the address sanitizer this sees places outside of the arrays. */
+static void test_rows_without_a_place_are_passed_over(void **state)
+{
+    place *p = *state;
+    jl_error err = {0};
+    jl_store *s;
+    ok(jl_store_open(p->a, JL_STORE_WRITE, &s, &err), &err);
+    filled f = fill(s, "host-1", "study-1");
+    put(s, &f, 1);
+    jl_store_close(s);
+    sql_on(p->a, "INSERT INTO model(id, uid, name, kind) VALUES(-9, 'x', 'x', 'probe');"
+                 "INSERT INTO configuration(id, text, runtime, provider, precision, regime, "
+                 "position) VALUES(-9, 'a-b/fp32', 'a', 'b', 'fp32', 'matched', 0);"
+                 "INSERT INTO device(id, uid, host, kind, position, name, simulated) "
+                 "VALUES(-9, 'x', 1, 'cuda', 0, 'x', 0);"
+                 "INSERT INTO cell(id, model, configuration, batch, in_flight, io, inputs) "
+                 "VALUES(-9, -9, -9, 1, 1, 'host', '');"
+                 "INSERT INTO facts(id, uid, json) VALUES(-9, 'x', '{\"tf32\":\"0\"}');"
+                 "INSERT INTO round(id, uid, study, number, boot, seed, started_at) "
+                 "VALUES(-9, 'x', 1, 7, 1, 0, '')");
+    ok(load_of(p->a, &err), &err);
+}
+
 static void test_a_killed_writer_loses_no_finished_run(void **state)
 {
     place *p = *state;
@@ -520,6 +583,10 @@ int main(void)
             test_older_stores_are_read_as_they_are_and_upgraded_when_written, make_place,
             remove_place),
         cmocka_unit_test_setup_teardown(test_files_that_are_refused, make_place, remove_place),
+        cmocka_unit_test_setup_teardown(test_a_damaged_store_is_not_read_in_part, make_place,
+                                        remove_place),
+        cmocka_unit_test_setup_teardown(test_rows_without_a_place_are_passed_over, make_place,
+                                        remove_place),
         cmocka_unit_test_setup_teardown(test_a_killed_writer_loses_no_finished_run, make_place,
                                         remove_place),
     };
