@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 #include "analysis/table.h"
-#include "base/paths.h"
+#include "base/scratch.h"
 #include "display.h"
 #include "jouleline/configuration.h"
 #include "jouleline/runtime.h"
@@ -199,36 +199,6 @@ static int from_stores(const jl_compare_settings *s, jl_sides *sides, jl_error *
 
 /* --- measured now --- */
 
-/* A store that is thrown away. */
-static int make_scratch(jl_path *folder, jl_path *db, jl_error *err)
-{
-    const char *base = getenv("TMPDIR");
-    int n = snprintf(folder->s, sizeof folder->s, "%s/jouleline-compare-XXXXXX",
-                     base && *base ? base : "/tmp");
-    if (n < 0 || (size_t)n + sizeof "/compare.db-wal" > sizeof folder->s)
-        return jl_fail(err, JL_ERR_LIMIT, "TMPDIR is too long");
-    if (!mkdtemp(folder->s)) {
-        int rc = jl_fail_errno(err, JL_ERR_IO, "cannot make the scratch folder %s (set TMPDIR)",
-                               folder->s);
-        *folder->s = '\0';
-        return rc;
-    }
-    snprintf(db->s, sizeof db->s, "%.*s/compare.db", n, folder->s);
-    return 0;
-}
-
-static void remove_scratch(const jl_path *folder)
-{
-    static const char *const names[] = {"compare.db", "compare.db-wal", "compare.db-shm"};
-    if (!*folder->s) return;
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        jl_path file;
-        int n = snprintf(file.s, sizeof file.s, "%s/%s", folder->s, names[i]);
-        if (n > 0 && (size_t)n < sizeof file.s) unlink(file.s);
-    }
-    rmdir(folder->s);
-}
-
 /* The word as the study takes it, and the name that the model has there. Files are named by their
  * side: two versions of a model usually have one file name. */
 typedef struct model_word {
@@ -395,9 +365,10 @@ static int from_rounds(const jl_compare_settings *s, bool models, jl_sides *side
     if (!rc && !models) rc = check_configurations(s, err);
     if (!rc) rc = fill_words(s, models, m, words, &spec, err);
     jl_path folder = {""}, db;
-    if (!rc && !s->db) rc = make_scratch(&folder, &db, err);
+    if (!rc && !s->db) rc = jl_scratch_make(&folder, "compare", err);
+    snprintf(db.s, sizeof db.s, "%.*s/compare.db", (int)sizeof db.s - 65, folder.s);
     if (!rc) rc = measure(s, &spec, s->db ? s->db : db.s, sides, err);
-    remove_scratch(&folder);
+    jl_scratch_remove(&folder);
     if (rc) return rc;
     return models ? match_models(sides, m, err) : match_configurations(s, sides, err);
 }

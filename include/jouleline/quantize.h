@@ -29,6 +29,14 @@ typedef struct jl_quantize_options {
     const char *scratch; /* a folder for the model that calibration runs */
 } jl_quantize_options;
 
+/* Told of each step of a long job before it begins, for progress and for whoever must say what a
+ * crash interrupted: `done` of about `total` steps are over, and the words go on after "while":
+ * "running the FP32 model". */
+typedef struct jl_quantize_watch {
+    void (*step)(void *ctx, size_t done, size_t total, const char *words);
+    void *ctx;
+} jl_quantize_watch;
+
 typedef struct jl_quantize_summary {
     size_t nodes;       /* of the result */
     size_t quantized;   /* nodes that compute on 8-bit values */
@@ -42,17 +50,22 @@ typedef struct jl_quantize_summary {
 
 /* What stays in FP32 so that a classifier keeps its answers. */
 typedef struct jl_keep_search {
-    size_t items;              /* held out of calibration, to judge on */
-    size_t agree_before;       /* of them with the first answer of FP32, nothing kept */
-    size_t agree;              /* the same for the result */
-    double macs_share;         /* of the model's multiplications that are in FP32 now */
-    bool reached;              /* the agreement asked for, within the share allowed */
-    size_t candidates, models; /* convolutions and products; models tried on the way */
-    size_t kept;               /* nodes added to those that the caller keeps; the first by name: */
+    size_t items;               /* held out, to judge on: no choice knows them */
+    size_t agree_before;        /* of them with the first answer of FP32, nothing kept */
+    size_t agree;               /* the same for the result */
+    size_t chosen_items;        /* the others, on which all is chosen */
+    size_t chosen_agree;        /* of them with the first answer of FP32, for the result */
+    double macs_share;          /* of the model's multiplications that are in FP32 now */
+    bool reached;               /* the agreement asked for, on the items held out */
+    jl_calibration calibration; /* how the ranges of the result were found */
+    double error[2];            /* mean squared error of the outputs, nothing kept, by MinMax and by
+                                   percentile; both 0 when the calibration was given */
+    size_t candidates, models;  /* convolutions and products; models tried on the way */
+    size_t kept;                /* nodes added to those that the caller keeps; the first by name: */
     char names[64][128];
 } jl_keep_search;
 
-#define JL_KEEP_AGREEMENT   0.98 /* of the first answers on the held-out samples */
+#define JL_KEEP_AGREEMENT   0.98 /* of the first answers */
 #define JL_KEEP_MACS_SHARE  0.30 /* of the multiplications that may stay in FP32 for it */
 #define JL_KEEP_LEAST_ITEMS 16
 
@@ -63,13 +76,20 @@ int jl_quantize(const char *from, const char *to, const jl_samples *samples,
                 const jl_quantize_options *options, jl_quantize_summary *summary, jl_error *err);
 
 /* The same with as many convolutions and products in FP32 as it takes for JL_KEEP_AGREEMENT, or as
- * JL_KEEP_MACS_SHARE allows. The first half of the samples calibrates, the second judges. Each node
- * is quantised alone and the mean squared error of the outputs taken as its cost; nodes are kept by
- * cost per multiplication, the dearest first, leaving out those that would pass the share; how
- * many of that order are needed is found by bisection. JL_ERR_USAGE below JL_KEEP_LEAST_ITEMS
- * samples, JL_ERR_UNSUPPORTED when the output is not one answer of several classes. */
+ * JL_KEEP_MACS_SHARE allows. The first half of the samples calibrates and chooses, the second only
+ * judges the result. With `any_calibration` the ranges are found by MinMax or by percentile,
+ * whichever gives less error. Each node is quantised alone, and the mean squared error of the
+ * outputs is what keeping it gains; nodes are kept by gain per multiplication, the largest first,
+ * leaving out those that would pass the share. Where the error of that choice is more than a tenth
+ * above the sum of its parts, nodes share what they lose: gains are taken once more, each beside
+ * the others of the choice, and the better choice counts. How many of that order are needed is
+ * found by bisection. `watch` may be NULL.
+ *
+ * JL_ERR_USAGE below JL_KEEP_LEAST_ITEMS samples or when FP32 answers all of them alike,
+ * JL_ERR_UNSUPPORTED when the output is not one answer of several classes. */
 int jl_quantize_keeping(const char *from, const char *to, const jl_samples *samples,
-                        const jl_quantize_options *options, jl_quantize_summary *summary,
+                        const jl_quantize_options *options, bool any_calibration,
+                        const jl_quantize_watch *watch, jl_quantize_summary *summary,
                         jl_keep_search *search, jl_error *err);
 
 #endif

@@ -1,4 +1,5 @@
 /* --keep auto: which convolutions and products stay in FP32. */
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,29 +9,36 @@
 #include "convert/session.h"
 #include "jouleline/cost.h"
 
-enum { COST_ITEMS = 4 /* on which a node's cost is taken: each has an error for every class */ };
+enum { COST_ITEMS = 4 /* on which errors are taken: each has one for every class */ };
+
+#define SHARED                                                                                     \
+    1.1 /* error of a choice, as a multiple of the sum of its parts, that is looked into */
 
 typedef struct candidate {
     const char *name;
-    double macs, error;
+    double macs;
+    double gain;  /* squared error that FP32 takes from the outputs */
     size_t order; /* its place in the file: ties keep it */
+    bool kept;
 } candidate;
 
 typedef struct searcher {
     const char *from;
     jl_quantize_options options; /* keep: room for every candidate */
     const char **keep;
-    size_t own; /* names that the caller keeps */
-    jl_samples calibration, judging;
+    size_t own;                  /* names that the caller keeps */
+    jl_samples all, calibration; /* the first half calibrates and chooses, the rest judges */
     jl_known known;
     jl_arena *arena;
     char *scratch;
     jl_tensor *inputs;
-    float *answers; /* of FP32: items x classes */
+    float *answers; /* of FP32: samples x classes */
     size_t classes;
-    candidate *candidates;
+    candidate *candidates, *before;
     size_t count;
-    double macs; /* of the whole model */
+    double macs;  /* of the whole model */
+    size_t total; /* models that will be tried, about */
+    const jl_quantize_watch *watch;
     jl_keep_search *found;
 } searcher;
 
@@ -39,11 +47,16 @@ static int no_memory(jl_error *err)
     return jl_fail(err, JL_ERR_MEMORY, "out of memory while quantising");
 }
 
-/* The second half of the samples. */
-static int get_held_out(void *ctx, size_t i, jl_tensor *tensors, jl_error *err)
+static void step(const searcher *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static void step(const searcher *s, const char *format, ...)
 {
-    const jl_samples *all = ctx;
-    return all->get(all->ctx, all->count / 2 + i, tensors, err);
+    char words[512];
+    va_list args;
+    if (!s->watch) return;
+    va_start(args, format);
+    vsnprintf(words, sizeof words, format, args);
+    va_end(args);
+    s->watch->step(s->watch->ctx, s->found->models, s->total, words);
 }
 
 static size_t first_answer(const float *x, size_t n)
@@ -66,95 +79,132 @@ static int classes_of(const jl_tensor *outputs, size_t count, size_t *classes, j
     return 0;
 }
 
-/* The answers of FP32 to the held-out samples. */
+/* The answers of FP32. */
 static int answer(searcher *s, jl_error *err)
 {
+    const jl_samples *all = &s->all;
     jl_session *session = NULL;
-    int rc = get_held_out(s->judging.ctx, 0, s->inputs, err);
-    if (!rc)
-        rc = jl_session_open("ort-cpu/fp32", s->from, s->inputs, s->judging.inputs, &session, err);
-    for (size_t i = 0; !rc && i < s->judging.count; i++) {
+    bool alike = true;
+    step(s, "running the FP32 model on the samples");
+    int rc = all->get(all->ctx, 0, s->inputs, err);
+    if (!rc) rc = jl_session_open("ort-cpu/fp32", s->from, s->inputs, all->inputs, &session, err);
+    for (size_t i = 0; !rc && i < all->count; i++) {
         const jl_tensor *outputs;
         size_t count, classes = 0;
-        rc = get_held_out(s->judging.ctx, i, s->inputs, err);
+        rc = all->get(all->ctx, i, s->inputs, err);
         if (!rc) rc = jl_session_run(session, s->inputs, &outputs, &count, err);
         if (!rc) rc = classes_of(outputs, count, &classes, err);
         if (rc) break;
         if (i == 0) {
             s->classes = classes;
-            s->answers = jl_arena_array(s->arena, s->judging.count * classes, sizeof *s->answers);
+            s->answers = jl_arena_array(s->arena, all->count * classes, sizeof *s->answers);
             if (!s->answers) rc = no_memory(err);
         }
-        if (!rc) memcpy(s->answers + i * classes, outputs[0].data, classes * sizeof(float));
+        size_t bytes = classes * sizeof(float);
+        if (!rc) memcpy(s->answers + i * classes, outputs[0].data, bytes);
+        if (!rc) alike = alike && !memcmp(s->answers, outputs[0].data, bytes);
     }
     jl_session_close(session);
+    if (!rc && alike)
+        rc = jl_fail(err, JL_ERR_USAGE,
+                     "FP32 answers all %zu samples alike, number for number, so that they cannot "
+                     "say which nodes cost agreement: give samples that differ",
+                     all->count);
     return rc;
 }
 
-/* Runs the model in s->scratch on the first `items` held-out samples. */
-static int compare(searcher *s, size_t items, double *error, size_t *agree, jl_error *err)
+/* Runs the model in s->scratch on the first `items` samples: the squared error of the outputs, and
+ * how many have FP32's first answer in either half. */
+static int compare(searcher *s, size_t items, double *error, size_t agree[2], jl_error *err)
 {
+    const jl_samples *all = &s->all;
     jl_session *session = NULL;
     *error = 0;
-    *agree = 0;
-    int rc = get_held_out(s->judging.ctx, 0, s->inputs, err);
+    agree[0] = agree[1] = 0;
+    int rc = all->get(all->ctx, 0, s->inputs, err);
     if (!rc)
-        rc = jl_session_open("ort-cpu/int8", s->scratch, s->inputs, s->judging.inputs, &session,
-                             err);
+        rc = jl_session_open("ort-cpu/int8", s->scratch, s->inputs, all->inputs, &session, err);
     for (size_t i = 0; !rc && i < items; i++) {
         const jl_tensor *outputs;
         size_t count, n = s->classes;
         const float *wanted = s->answers + i * n;
-        rc = get_held_out(s->judging.ctx, i, s->inputs, err);
+        rc = all->get(all->ctx, i, s->inputs, err);
         if (!rc) rc = jl_session_run(session, s->inputs, &outputs, &count, err);
         if (rc) break;
         const float *got = outputs[0].data;
         for (size_t k = 0; k < n; k++)
             *error += ((double)got[k] - wanted[k]) * ((double)got[k] - wanted[k]);
-        *agree += first_answer(got, n) == first_answer(wanted, n);
+        agree[i >= s->calibration.count] += first_answer(got, n) == first_answer(wanted, n);
     }
     jl_session_close(session);
     *error /= (double)(items * s->classes);
     return rc;
 }
 
+/* The model with those candidates in FP32 that are marked. */
 static int write_model(searcher *s, const char *to, bool plain, jl_quantize_summary *summary,
                        jl_error *err)
 {
     const jl_quantize_mode mode = {.known = &s->known, .plain = plain, .name_nodes = true};
+    s->options.keep_count = s->own;
+    for (size_t i = 0; i < s->count; i++)
+        if (s->candidates[i].kept) s->keep[s->options.keep_count++] = s->candidates[i].name;
     return jl_quantize_as(s->from, to, &s->calibration, &s->options, &mode, summary, err);
 }
 
-/* The error of the outputs when this candidate alone is quantised. */
-static int cost_alone(searcher *s, candidate *c, jl_error *err)
+static int try_model(searcher *s, bool plain, size_t items, double *error, size_t agree[2],
+                     jl_error *err)
 {
     jl_quantize_summary ignored;
-    size_t agree;
-    s->options.keep_count = s->own;
+    int rc = write_model(s, s->scratch, plain, &ignored, err);
+    if (!rc) rc = compare(s, items, error, agree, err);
+    s->found->models++;
+    return rc;
+}
+
+/* The squared error of the outputs. */
+static int take_error(searcher *s, double *error, jl_error *err)
+{
+    size_t ignored[2];
+    return try_model(s, true, COST_ITEMS, error, ignored, err);
+}
+
+/* Marks the first n candidates. */
+static void mark_first(searcher *s, size_t n)
+{
     for (size_t i = 0; i < s->count; i++)
-        if (&s->candidates[i] != c) s->keep[s->options.keep_count++] = s->candidates[i].name;
-    int rc = write_model(s, s->scratch, true, &ignored, err);
-    s->found->models++;
-    return rc ? rc : compare(s, COST_ITEMS, &c->error, &agree, err);
+        s->candidates[i].kept = i < n;
 }
 
-/* Agreement with the first n candidates kept. */
-static int judge(searcher *s, size_t n, size_t *agree, jl_error *err)
+/* The same first answers in either half, with the first n candidates kept. */
+static int judge(searcher *s, size_t n, size_t agree[2], jl_error *err)
 {
-    jl_quantize_summary ignored;
-    double error;
-    s->options.keep_count = s->own;
-    for (size_t i = 0; i < n; i++)
-        s->keep[s->options.keep_count++] = s->candidates[i].name;
-    int rc = write_model(s, s->scratch, false, &ignored, err);
-    s->found->models++;
-    return rc ? rc : compare(s, s->judging.count, &error, agree, err);
+    double ignored;
+    mark_first(s, n);
+    step(s, "trying the model with %zu of %zu nodes in FP32", n, s->count);
+    return try_model(s, false, s->all.count, &ignored, agree, err);
 }
 
-static int by_error_per_mac(const void *a, const void *b)
+/* What each candidate gains in FP32 beside those that are marked, whose error is `now`. */
+static int take_gains(searcher *s, double now, jl_error *err)
+{
+    int rc = 0;
+    for (size_t i = 0; !rc && i < s->count; i++) {
+        candidate *c = &s->candidates[i];
+        double then = 0;
+        step(s, "trying the model with '%s' %s", c->name, c->kept ? "in 8 bits" : "back in FP32");
+        c->kept = !c->kept;
+        rc = take_error(s, &then, err);
+        c->kept = !c->kept;
+        c->gain = c->kept ? then - now : now - then;
+    }
+    return rc;
+}
+
+static int by_gain_per_mac(const void *a, const void *b)
 {
     const candidate *x = a, *y = b;
-    double left = x->error * y->macs, right = y->error * x->macs;
+    double left = x->gain * y->macs, right = y->gain * x->macs;
     return left > right ? -1 : left < right ? 1 : x->order < y->order ? -1 : 1;
 }
 
@@ -185,17 +235,19 @@ static int count_macs(searcher *s, jl_error *err)
     return rc;
 }
 
-/* The candidates in the order in which they are kept, as many as the share allows, first. */
-static size_t sort_candidates(searcher *s)
+/* Marks those with the largest gains, as many as the share allows, and puts them first. */
+static size_t mark(searcher *s)
 {
     double room = JL_KEEP_MACS_SHARE * s->macs - s->macs;
     for (size_t i = 0; i < s->count; i++)
         room += s->candidates[i].macs; /* what is no candidate is in FP32 already */
     size_t fitting = 0;
-    qsort(s->candidates, s->count, sizeof *s->candidates, by_error_per_mac);
+    qsort(s->candidates, s->count, sizeof *s->candidates, by_gain_per_mac);
     for (size_t i = 0; i < s->count; i++) {
         candidate c = s->candidates[i];
-        if (c.macs > room) continue;
+        c.kept = c.macs <= room && c.gain > 0;
+        s->candidates[i].kept = false;
+        if (!c.kept) continue;
         room -= c.macs;
         memmove(&s->candidates[fitting + 1], &s->candidates[fitting], (i - fitting) * sizeof c);
         s->candidates[fitting++] = c;
@@ -203,58 +255,104 @@ static size_t sort_candidates(searcher *s)
     return fitting;
 }
 
-static bool enough(const searcher *s, size_t agree)
+/* Finds the order of candidates, and how many of it fit into the share. */
+static int rank(searcher *s, size_t *fitting, jl_error *err)
 {
-    return (double)agree >= JL_KEEP_AGREEMENT * (double)s->judging.count;
+    double parts = 0, least, error;
+    mark_first(s, s->count);
+    int rc = take_gains(s, 0, err);
+    if (rc) return rc;
+    *fitting = mark(s);
+    for (size_t i = *fitting; i < s->count; i++)
+        parts += s->candidates[i].gain;
+    step(s, "trying the model with %zu of %zu nodes in FP32", *fitting, s->count);
+    rc = take_error(s, &least, err);
+    if (rc || least <= SHARED * parts) return rc;
+    memcpy(s->before, s->candidates, s->count * sizeof *s->before);
+    s->total += s->count + 1;
+    rc = take_gains(s, least, err);
+    if (rc) return rc;
+    size_t marked = mark(s);
+    step(s, "trying the model with %zu of %zu nodes in FP32", marked, s->count);
+    rc = take_error(s, &error, err);
+    if (rc) return rc;
+    if (error < least)
+        *fitting = marked;
+    else
+        memcpy(s->candidates, s->before, s->count * sizeof *s->before);
+    return 0;
 }
 
-/* How many to keep: the fewest of the order that are enough, or all that fit. */
-static int choose(searcher *s, size_t fitting, size_t *kept, jl_error *err)
+static bool enough(size_t agree, size_t items)
 {
-    size_t agree, low = 0, high = fitting;
+    return (double)agree >= JL_KEEP_AGREEMENT * (double)items;
+}
+
+/* How many to keep: the fewest of the order that are enough on the first half, or all that fit. */
+static int choose(searcher *s, size_t fitting, size_t *kept, size_t agree[2], jl_error *err)
+{
+    size_t half = s->calibration.count, low = 0, now[2];
     *kept = fitting;
-    int rc = judge(s, fitting, &agree, err);
-    if (rc) return rc;
-    s->found->agree = agree;
-    while (enough(s, s->found->agree) && low + 1 < high) { /* low is too few, high enough */
-        size_t middle = (low + high) / 2;
-        rc = judge(s, middle, &agree, err);
-        if (rc) return rc;
-        if (enough(s, agree)) {
-            high = *kept = middle;
-            s->found->agree = agree;
-        } else {
+    int rc = judge(s, fitting, agree, err);
+    while (!rc && enough(agree[0], half) && low + 1 < *kept) { /* low is too few */
+        size_t middle = (low + *kept) / 2;
+        s->total++;
+        rc = judge(s, middle, now, err);
+        if (rc || !enough(now[0], half)) {
             low = middle;
+            continue;
         }
+        *kept = middle;
+        memcpy(agree, now, sizeof now);
     }
-    return 0;
+    return rc;
+}
+
+static int calibrate(searcher *s, jl_calibration how, double *error, jl_error *err)
+{
+    jl_arena_free(s->known.arena);
+    jl_map_free(&s->known.places);
+    s->known = (jl_known){.arena = jl_arena_new()};
+    if (!s->known.arena) return no_memory(err);
+    s->options.calibration = how;
+    mark_first(s, 0);
+    step(s, "calibrating by %s", how == JL_CALIBRATE_PERCENTILE ? "percentile" : "extremes");
+    return take_error(s, error, err);
+}
+
+/* The way to find ranges that gives the smaller error, and what it found. */
+static int choose_calibration(searcher *s, jl_error *err)
+{
+    double *error = s->found->error;
+    s->total += 2;
+    int rc = calibrate(s, JL_CALIBRATE_MINMAX, &error[0], err);
+    if (!rc) rc = calibrate(s, JL_CALIBRATE_PERCENTILE, &error[1], err);
+    if (!rc && error[0] <= error[1]) rc = calibrate(s, JL_CALIBRATE_MINMAX, &error[0], err);
+    return rc;
 }
 
 static int search_nodes(searcher *s, jl_error *err)
 {
     jl_keep_search *f = s->found;
-    size_t kept = 0;
-    int rc = judge(s, 0, &f->agree_before, err);
-    f->agree = f->agree_before;
+    size_t kept = 0, fitting = 0, agree[2];
+    int rc = judge(s, 0, agree, err);
+    f->agree_before = agree[1];
     if (!rc) rc = count_macs(s, err);
-    if (!rc && !enough(s, f->agree)) {
-        for (size_t i = 0; !rc && i < s->count; i++)
-            rc = cost_alone(s, &s->candidates[i], err);
-        if (!rc) rc = choose(s, sort_candidates(s), &kept, err);
-    }
+    if (!rc && !enough(agree[0], f->chosen_items)) rc = rank(s, &fitting, err);
+    if (!rc && fitting) rc = choose(s, fitting, &kept, agree, err);
     if (rc) return rc;
+    mark_first(s, kept);
+    f->chosen_agree = agree[0];
+    f->agree = agree[1];
+    f->calibration = s->options.calibration;
     f->kept = kept;
-    f->reached = enough(s, f->agree);
-    s->options.keep_count = s->own;
+    f->reached = enough(f->agree, f->items);
     f->macs_share = 1;
     for (size_t i = kept; i < s->count; i++)
         f->macs_share -= s->candidates[i].macs / s->macs;
-    for (size_t i = 0; i < kept; i++) {
-        s->keep[s->options.keep_count++] = s->candidates[i].name;
-        if (i < sizeof f->names / sizeof *f->names)
-            snprintf(f->names[i], sizeof f->names[i], "%.*s", (int)sizeof f->names[i] - 1,
-                     s->candidates[i].name);
-    }
+    for (size_t i = 0; i < kept && i < sizeof f->names / sizeof *f->names; i++)
+        snprintf(f->names[i], sizeof f->names[i], "%.*s", (int)sizeof f->names[i] - 1,
+                 s->candidates[i].name);
     return rc;
 }
 
@@ -269,11 +367,14 @@ static int begin(searcher *s, const jl_quantize_options *options, jl_error *err)
     s->options = *options;
     s->own = options->keep_count;
     s->found->candidates = s->count;
+    s->total = s->count + 3; /* nothing kept, each alone, the choice by its error and its answers */
     s->keep = jl_arena_array(s->arena, s->own + s->count + 1, sizeof *s->keep);
     s->candidates = jl_arena_array(s->arena, s->count + 1, sizeof *s->candidates);
-    s->inputs = jl_arena_array(s->arena, s->judging.inputs + 1, sizeof *s->inputs);
+    s->before = jl_arena_array(s->arena, s->count + 1, sizeof *s->before);
+    s->inputs = jl_arena_array(s->arena, s->all.inputs + 1, sizeof *s->inputs);
     s->scratch = jl_arena_printf(s->arena, "%s/keep-%d.onnx", options->scratch, (int)getpid());
-    if (!s->keep || !s->candidates || !s->inputs || !s->scratch) return no_memory(err);
+    if (!s->keep || !s->candidates || !s->before || !s->inputs || !s->scratch)
+        return no_memory(err);
     if (s->own) memcpy(s->keep, options->keep, s->own * sizeof *s->keep);
     s->options.keep = s->keep;
     for (size_t i = 0; i < s->count; i++)
@@ -282,23 +383,25 @@ static int begin(searcher *s, const jl_quantize_options *options, jl_error *err)
 }
 
 int jl_quantize_keeping(const char *from, const char *to, const jl_samples *samples,
-                        const jl_quantize_options *options, jl_quantize_summary *summary,
+                        const jl_quantize_options *options, bool any_calibration,
+                        const jl_quantize_watch *watch, jl_quantize_summary *summary,
                         jl_keep_search *search, jl_error *err)
 {
     size_t half = samples->count / 2;
-    *search = (jl_keep_search){.items = samples->count - half};
+    *search = (jl_keep_search){.items = samples->count - half, .chosen_items = half};
     if (samples->count < JL_KEEP_LEAST_ITEMS)
         return jl_fail(err, JL_ERR_USAGE,
                        "--keep auto needs %d samples or more, and has %zu: one half calibrates, "
-                       "the other judges",
+                       "the other judges; give more samples",
                        JL_KEEP_LEAST_ITEMS, samples->count);
-    jl_samples all = *samples;
-    searcher s = {.from = from, .calibration = *samples, .found = search};
+    searcher s = {
+        .from = from, .all = *samples, .calibration = *samples, .watch = watch, .found = search};
     s.calibration.count = half;
-    s.judging = (jl_samples){search->items, samples->inputs, get_held_out, &all};
     int rc = begin(&s, options, err);
     if (!rc) rc = answer(&s, err);
+    if (!rc && any_calibration) rc = choose_calibration(&s, err);
     if (!rc) rc = search_nodes(&s, err);
+    if (!rc) step(&s, "writing the result");
     if (!rc) rc = write_model(&s, to, false, summary, err);
     if (s.scratch) unlink(s.scratch);
     jl_map_free(&s.known.places);

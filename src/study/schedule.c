@@ -6,6 +6,7 @@
 
 #include "base/memory.h"
 #include "base/rng.h"
+#include "base/scratch.h"
 #include "jouleline/clock.h"
 #include "study/host.h"
 #include "study/state.h"
@@ -202,28 +203,6 @@ static int run_rounds(jl_study_state *s, jl_error *err)
     return rc;
 }
 
-static void remove_scratch(const jl_path *scratch)
-{
-    const char *argv[] = {"rm", "-rf", "--", scratch->s, NULL};
-    jl_process_run(&(jl_spawn){.argv = argv}, 60 * JL_NS_PER_S, 0, NULL, NULL, NULL, NULL);
-}
-
-static int make_scratch(jl_path *scratch, jl_error *err)
-{
-    const char *base = getenv("TMPDIR");
-    int n = snprintf(scratch->s, sizeof scratch->s, "%s/jouleline-XXXXXX",
-                     base && *base ? base : "/tmp");
-    if (n < 0 || (size_t)n >= sizeof scratch->s)
-        return jl_fail(err, JL_ERR_LIMIT, "TMPDIR is too long");
-    if (!mkdtemp(scratch->s)) {
-        int rc = jl_fail_errno(err, JL_ERR_IO, "cannot make the scratch folder %s (set TMPDIR)",
-                               scratch->s);
-        scratch->s[0] = '\0';
-        return rc;
-    }
-    return 0;
-}
-
 int jl_study_check(const jl_study_spec *spec, jl_study_size *size, jl_error *err)
 {
     jl_arena *arena = jl_arena_new();
@@ -273,11 +252,11 @@ int jl_study_run(const jl_study_spec *spec, jl_store *store, const jl_study_even
     if (!rc && spec->converter_python &&
         setenv("JOULELINE_CONVERTER_PYTHON", spec->converter_python, 1) != 0)
         rc = jl_fail_errno(err, JL_ERR_MEMORY, "cannot set the converters' interpreter");
-    if (!rc) rc = make_scratch(&s.scratch, err);
+    if (!rc) rc = jl_scratch_make(&s.scratch, "run", err);
     if (!rc) rc = jl_study_set_up(&s, err);
     if (!rc) rc = run_rounds(&s, err);
     jl_study_tear_down(&s);
-    if (*s.scratch.s) remove_scratch(&s.scratch);
+    jl_scratch_remove(&s.scratch);
     jl_arena_free(s.arena);
     return rc;
 }

@@ -9,7 +9,8 @@ add_test(NAME slow.convert_zoo
     COMMAND ${JL_PYTHON} ${CMAKE_CURRENT_LIST_DIR}/convert_zoo.py $<TARGET_FILE:jouleline>)
 set_tests_properties(slow.convert_zoo PROPERTIES LABELS slow TIMEOUT 900)
 add_test(NAME parity.quantize
-    COMMAND ${JL_PYTHON} ${CMAKE_CURRENT_LIST_DIR}/quantize.py $<TARGET_FILE:jouleline>)
+    COMMAND ${JL_PYTHON} ${CMAKE_CURRENT_LIST_DIR}/quantize.py $<TARGET_FILE:jouleline>
+        $<TARGET_FILE:plugin_crash_ort>)
 set_tests_properties(parity.quantize PROPERTIES LABELS parity TIMEOUT 300)
 
 # What Debian's torch exports, with its Python.

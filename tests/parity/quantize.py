@@ -1,7 +1,9 @@
 """INT8 models and comparisons against ONNX Runtime run by hand, and their mistakes.
 
-quantize.py JOULELINE: needs JOULELINE_ORT or a library that jouleline finds by itself."""
+quantize.py JOULELINE CRASH_ORT: needs JOULELINE_ORT or a library that jouleline finds by itself. CRASH_ORT is a library
+that dies when it is asked for ONNX Runtime, or later."""
 import json
+import os
 import pathlib
 import subprocess
 import sys
@@ -14,13 +16,14 @@ from onnx import TensorProto as T
 from onnx import helper as h
 from onnx import numpy_helper as nh
 
-jouleline, ITEMS = sys.argv[1], 24
+jouleline, crash_ort, ITEMS = *sys.argv[1:3], 24
 
 
-def call(*arguments, fails=False):
-    done = subprocess.run([jouleline, *map(str, arguments)], capture_output=True, text=True)
-    assert (done.returncode != 0) == fails, f"{arguments}: {done.stderr}"
-    return done.stderr if fails else done.stdout
+def call(*arguments, fails=False, either=False, **environment):
+    done = subprocess.run([jouleline, *map(str, arguments)], capture_output=True, text=True,
+                          env=dict(os.environ, **environment))
+    assert either or (done.returncode != 0) == fails, f"{arguments}: {done.stderr}"
+    return done.stderr if done.returncode else done.stdout
 
 
 def logits(path, x):
@@ -156,8 +159,8 @@ def weights_have_7_bits_without_vnni(folder):
         assert np.abs(a - b).max() < 0.2 * np.abs(a).max(), when
 
 
-def auto_keeps_the_culprit(folder):
-    """One product reads a value with an outlier channel, so that 8 bits lose the others; it is small and kept alone."""
+def culprit(folder, x):
+    """One product reads a value with an outlier channel, so that 8 bits lose the others; it is small."""
     rng = np.random.default_rng(9)
     wide = np.array([1e4] + [1] * 15, np.float32)
     first = rng.standard_normal((16, 24)).astype(np.float32)
@@ -167,9 +170,13 @@ def auto_keeps_the_culprit(folder):
              h.make_node("Relu", ["d"], ["e"]), h.make_node("MatMul", ["e", "third"], ["y"])]
     constants = {"wide": wide, "first": first, "second": rng.standard_normal((24, 256)).astype(np.float32),
                  "third": rng.standard_normal((256, 4)).astype(np.float32)}
-    path, items, out = small(folder, nodes, constants, ("batch", 16)), folder / "k.npy", folder / "k8.onnx"
-    x = rng.standard_normal((128, 16)).astype(np.float32)
-    np.save(items, x)
+    np.save(folder / "k.npy", x)
+    return small(folder, nodes, constants, ("batch", 16))
+
+
+def auto_keeps_the_culprit(folder):
+    x = np.random.default_rng(13).standard_normal((128, 16)).astype(np.float32)
+    path, items, out = culprit(folder, x), folder / "k.npy", folder / "k8.onnx"
     words = call("model", "quantize", path, "-o", out, "--npy", items, "-n", 128, "--keep", "auto")
     assert "1 of 3 convolutions and products put back" in words and "\n  culprit\n" in words, words
     macs = 16 * 24 + 24 * 256 + 256 * 4
@@ -183,8 +190,43 @@ def auto_keeps_the_culprit(folder):
     assert "0 of 2 convolutions and products put back" in words and share in words, words
     assert "16 samples or more" in call("model", "quantize", path, "-n", 15, "--keep", "auto", fails=True)
     shape = [h.make_node("MatMul", ["x", "w"], ["m"]), h.make_node("Reshape", ["m", "s"], ["y"])]
-    grid = small(folder, shape, {"w": first, "s": np.array([-1, 6, 4], np.int64)}, ("batch", 16))
+    grid = small(folder, shape, {"w": np.ones((16, 24), np.float32), "s": np.array([-1, 6, 4], np.int64)}, ("batch", 16))
     assert "no single output" in call("model", "quantize", grid, "-n", 16, "--keep", "auto", fails=True)
+
+
+def a_crash_says_where(folder):
+    """The runtime dies at once, or while it loads a certain model of the search; nothing is left behind."""
+    x = np.random.default_rng(12).standard_normal((32, 16)).astype(np.float32)
+    path, temporary = culprit(folder, x), folder / "tmp"
+    given = [path, "-o", folder / "t8.onnx", "--npy", folder / "k.npy", "-n", 32]
+    temporary.mkdir()
+    real = os.environ.get("JOULELINE_ORT") or pathlib.Path(jouleline).parents[1] / "runtimes/onnxruntime/libonnxruntime.so.1"
+    advice = ("; {} was not written. 'jouleline doctor' names the library that died, JOULELINE_ORT=PATH takes another, and "
+              "--keep NAME leaves a node alone that it cannot run").format(folder / "t8.onnx")
+    seen = set()
+    for after in range(32):  # sessions that the runtime survives
+        words = call("model", "quantize", *given, "--keep", "auto", "-q", either=True, JOULELINE_ORT=crash_ort,
+                     TMPDIR=str(temporary), CRASH_ORT_REAL=str(real), CRASH_ORT_AFTER=str(after))
+        assert not list(temporary.iterdir()), after
+        if "put back to FP32" in words:
+            break
+        begin = f"jouleline model quantize: {path}: the helper process died of signal 11 (Segmentation fault) while "
+        assert words.startswith(begin) and words.endswith(advice + "\n"), (after, words)
+        assert not list(folder.glob("t8.onnx*")), after
+        seen.add(words[len(begin):-len(advice) - 1])
+    wanted = {"running the FP32 model on the samples", "calibrating by extremes", "calibrating by percentile",
+              "trying the model with 0 of 3 nodes in FP32", "trying the model with 'culprit' in 8 bits"}
+    assert wanted <= seen, seen
+    words = call("model", "quantize", *given, fails=True, JOULELINE_ORT=crash_ort)
+    assert "signal 11 (Segmentation fault) while running the model on the samples" in words, words
+
+
+def samples_all_alike(folder):
+    path = culprit(folder, np.ones((16, 16), np.float32))
+    words = call("model", "quantize", path, "-o", folder / "alike8.onnx", "--npy", folder / "k.npy", "-n", 16, "--keep", "auto", "-q", fails=True)
+    assert words == ("jouleline model quantize: FP32 answers all 16 samples alike, number for number, so that they cannot "
+                     "say which nodes cost agreement: give samples that differ\n"), words
+    assert not (folder / "alike8.onnx").exists()
 
 
 def light_beginnings_stay_in_float(folder):
@@ -230,7 +272,7 @@ def refusals(folder):
 
 with tempfile.TemporaryDirectory() as name:
     tests = [quantized_resnet18, gemm_between_float_operators, rounding_leaves_the_mean, outputs_are_recentred,
-             a_bias_beyond_32_bits, weights_have_7_bits_without_vnni, auto_keeps_the_culprit,
+             a_bias_beyond_32_bits, weights_have_7_bits_without_vnni, auto_keeps_the_culprit, a_crash_says_where, samples_all_alike,
              light_beginnings_stay_in_float, refusals]
     for test in tests:
         test(pathlib.Path(name))
