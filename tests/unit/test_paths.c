@@ -1,4 +1,4 @@
-#include "base/paths.h"
+#include "base/scratch.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -107,12 +107,40 @@ static int remove_scratch(void **state)
     return system(command);
 }
 
+static void a_scratch_folder_is_ours_and_goes_with_its_files(void **state)
+{
+    (void)state;
+    jl_path folder;
+    jl_error err = {0};
+    struct stat st;
+    char file[PATH_MAX + 16], deep[PATH_MAX + 16];
+    setenv("TMPDIR", scratch, 1);
+    assert_int_equal(jl_scratch_make(&folder, "test", &err), 0);
+    assert_memory_equal(folder.s, scratch, strlen(scratch));
+    assert_non_null(strstr(folder.s, "/jouleline-test-"));
+    assert_int_equal(stat(folder.s, &st), 0);
+    assert_int_equal(st.st_mode & 0777, 0700);
+    snprintf(deep, sizeof deep, "%s/deep", folder.s);
+    assert_int_equal(jl_make_dirs(deep, &err), 0);
+    snprintf(file, sizeof file, "%s/deep/file", folder.s);
+    touch(file);
+    jl_scratch_remove(&folder);
+    assert_int_not_equal(stat(folder.s, &st), 0);
+    setenv("TMPDIR", "/no/such/folder", 1);
+    assert_int_equal(jl_scratch_make(&folder, "test", &err), JL_ERR_IO);
+    assert_non_null(strstr(err.msg, "set TMPDIR"));
+    assert_string_equal(folder.s, "");
+    jl_scratch_remove(&folder); /* nothing to do */
+    unsetenv("TMPDIR");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_share_folder_can_be_chosen),
         cmocka_unit_test(a_library_is_found_beside_the_program_or_left_to_the_loader),
         cmocka_unit_test(the_cache_folder_is_made_where_it_should_be),
+        cmocka_unit_test(a_scratch_folder_is_ours_and_goes_with_its_files),
     };
     return cmocka_run_group_tests(tests, make_scratch, remove_scratch);
 }
