@@ -30,8 +30,7 @@ static const jl_option options[] = {
      .offset = offsetof(settings, sections),
      .help = "ran, findings, cells, pairs, families, precision, int8, batch, devices, interpreter, "
              "roofline, energy, paradox, repeatability, idle, audit, portability, or all (default: "
-             "what ran and failed, the main "
-             "findings, cells)"},
+             "what ran and failed, the main findings, cells, int8 where it ran)"},
     {.name = "baseline",
      .kind = JL_OPT_TEXT,
      .argument = "CONFIG",

@@ -95,6 +95,7 @@ int jl_print_sections(FILE *to, const jl_study_data *d, bool headline, const cha
         count = csv ? 1 : f ? 4 : 3;
         for (size_t i = 0; i < count; i++)
             every[i] = names[i];
+        if (!csv && jl_has_int8(t)) every[count++] = "int8";
         if (!csv && jl_has_interpreter_shares(t)) every[count++] = "interpreter";
         names = every;
     } else if (count == 1 && !strcmp(names[0], "all")) {

@@ -1,6 +1,8 @@
 /* Configurations, precisions and batches held against each other over many models. */
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "jouleline/contrast.h"
 #include "report/sections.h"
@@ -180,6 +182,37 @@ static const jl_sheet_column int8_columns[] = {
 };
 enum { INT8_COLUMNS = sizeof int8_columns / sizeof *int8_columns };
 
+static int by_place_and_items(const void *a, const void *b, void *table)
+{
+    const jl_study_table *t = table;
+    const jl_study_cell *x = &t->cells[*(const size_t *)a], *y = &t->cells[*(const size_t *)b];
+    if (x->model != y->model) return x->model < y->model ? -1 : 1;
+    if (x->configuration != y->configuration) return x->configuration < y->configuration ? -1 : 1;
+    if (x->device != y->device) return x->device < y->device ? -1 : 1;
+    return (x->checked_items < y->checked_items) - (x->checked_items > y->checked_items);
+}
+
+/* For every cell the one of its model, configuration and device with most items checked: a run
+ * checks the items of its batch, and how a model agrees does not depend on how many go at once. In
+ * the report's arena; NULL: no memory. */
+static size_t *most_checked(jl_report *r, const jl_study_table *t)
+{
+    size_t n = t->cell_count;
+    size_t *order = jl_arena_array(jl_report_arena(r), n + 1, sizeof *order);
+    size_t *best = jl_arena_array(jl_report_arena(r), n + 1, sizeof *best);
+    if (!order || !best) return NULL;
+    for (size_t i = 0; i < n; i++)
+        order[i] = i;
+    qsort_r(order, n, sizeof *order, by_place_and_items, (void *)(uintptr_t)t);
+    for (size_t i = 0, first = 0; i < n; i++) {
+        const jl_study_cell *x = &t->cells[order[first]], *y = &t->cells[order[i]];
+        if (x->model != y->model || x->configuration != y->configuration || x->device != y->device)
+            first = i;
+        best[order[i]] = order[first];
+    }
+    return best;
+}
+
 static void put_agreement(jl_sheet *s, jl_report *r, const jl_study_cell *c)
 {
     jl_arena *a = jl_report_arena(r);
@@ -197,8 +230,21 @@ static void put_agreement(jl_sheet *s, jl_report *r, const jl_study_cell *c)
                                            100 * i.low, 100 * i.high));
 }
 
+static bool is_int8(const jl_study_table *t, uint32_t configuration)
+{
+    return !strcmp(t->configurations[configuration].precision, "int8");
+}
+
+bool jl_has_int8(const jl_study_table *t)
+{
+    for (size_t i = 0; i < t->cell_count; i++)
+        if (t->cells[i].outcome == JL_OUTCOME_OK && is_int8(t, t->cells[i].configuration))
+            return true;
+    return false;
+}
+
 static void put_int8(jl_sheet *s, jl_report *r, const jl_study_table *t, const jl_contrast *c,
-                     const jl_member *m)
+                     const jl_member *m, const size_t *checked)
 {
     jl_arena *a = jl_report_arena(r);
     const jl_study_cell *cell = &t->cells[m->new_cell];
@@ -217,7 +263,7 @@ static void put_int8(jl_sheet *s, jl_report *r, const jl_study_table *t, const j
     jl_sheet_interval(s, &m->interval, 1);
     jl_sheet_count(s, m->n);
     jl_sheet_p(s, m->p);
-    put_agreement(s, r, cell);
+    put_agreement(s, r, &t->cells[checked[m->new_cell]]);
     jl_sheet_bool(s, t->devices[c->device].simulated);
     jl_sheet_bool(s, t->modelled_energy);
 }
@@ -229,26 +275,27 @@ int jl_section_int8(jl_report *r, const jl_study_data *d, const jl_report_option
                                   int8_columns, INT8_COLUMNS);
     jl_metric metrics[3];
     size_t n = jl_report_metrics(t, metrics);
-    if (t->values[JL_CPU_TIME]) metrics[n++] = JL_CPU_TIME;
-    int rc = 0;
+    if (t->values[JL_CPU_TIME] && !o->brief) metrics[n++] = JL_CPU_TIME;
+    const size_t *checked = most_checked(r, t);
+    int rc = checked ? 0 : jl_fail(err, JL_ERR_MEMORY, "no memory for the report");
     for (size_t m = 0; m < n && !rc; m++) {
         jl_contrasts all = {0};
         rc = jl_find_contrasts(t, metrics[m], 0.05, o->seed, &all, err);
         for (size_t i = 0; i < all.count && !rc; i++) {
             const jl_contrast *c = &all.items[i];
-            if (c->kind != JL_CONTRAST_PRECISION || c->family ||
-                strcmp(t->configurations[c->new_configuration].precision, "int8") != 0)
+            if (c->kind != JL_CONTRAST_PRECISION || c->family || !is_int8(t, c->new_configuration))
                 continue;
             for (size_t k = 0; k < c->count; k++)
-                put_int8(s, r, t, c, &c->members[k]);
+                put_int8(s, r, t, c, &c->members[k], checked);
         }
         jl_contrasts_free(&all);
     }
     if (jl_sheet_rows(s))
         jl_sheet_note(s,
-                      "Agreement of the most likely class over the items checked, with Wilson's "
-                      "95 %% interval; a run checks one call, 'jouleline model check' as many "
-                      "items as wanted. p: joint sign flips over all contrasts of the device and "
+                      "Agreement of the most likely class with Wilson's 95 %% interval, over the "
+                      "items of the largest batch, which are noise: it does not transfer to real "
+                      "inputs. 'jouleline model check' compares on as many items as wanted, and "
+                      "on pictures. p: joint sign flips over all contrasts of the device and "
                       "metric.");
     else
         jl_sheet_note(s, "No model ran both in INT8 and in another precision of the same runtime.");

@@ -9,7 +9,8 @@
 typedef struct jl_report_options {
     const char *baseline; /* of the pairs: a configuration, or NULL for all pairs */
     uint64_t seed;        /* of draws and resamples */
-    bool brief;           /* findings: the most important ones only, without their queries */
+    bool brief;           /* findings: the most important ones only, without their queries;
+                             int8: without CPU time */
     bool for_readers;     /* long lists are cut, and say so; programs get everything */
 } jl_report_options;
 
@@ -45,6 +46,8 @@ int jl_section_interpreter(jl_report *r, const jl_study_data *d, const jl_report
                            jl_error *err);
 /* Whether that section has anything to show. */
 bool jl_has_interpreter_shares(const jl_study_table *t);
+/* Whether a cell ran in INT8. */
+bool jl_has_int8(const jl_study_table *t);
 int jl_section_roofline(jl_report *r, const jl_study_data *d, const jl_report_options *o,
                         jl_error *err);
 int jl_section_energy(jl_report *r, const jl_study_data *d, const jl_report_options *o,

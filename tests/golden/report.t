@@ -286,6 +286,8 @@ times that of the next, ort-cuda/fp32 (95.1 % interval 0.845 to 0.845, p =
       ORDER BY model, configuration, batch, round
 
 On the CPU, ort-cpu/int8 uses the fewest joules per inference: 0.31 times that
+$ jouleline report --db ref.db | grep -c '^INT8: what it saves'
+1
 $ jouleline report --db ref.db -s int8 | sed -n 6,16p
 
 model               saved   new /         interval     p         top-1 as FP32
