@@ -118,13 +118,19 @@ static double percent(uint64_t part, uint64_t other)
 static void print_ranges(const settings *s, const jl_convert_summary *c)
 {
     int64_t items = (int64_t)c->calls * s->batch;
-    printf("ranges of %zu values seen on %" PRId64 " items at batch %" PRId64
-           "; %.2f %% of the nodes with floats and %.2f %% of the parameters stay in FP32\n",
-           c->observed, items, s->batch, percent(c->kept_count, c->converted),
-           percent(c->left, c->parameters));
+    printf("ranges of %zu values seen on %" PRId64 " items at batch %" PRId64 "\n", c->observed,
+           items, s->batch);
     if (c->unobserved)
         printf("caution: %zu nodes are inside branches and loops, whose values were not seen\n",
                c->unobserved);
+}
+
+static void print_shares(const jl_convert_summary *c)
+{
+    printf("in FP32: %.2f %% of the nodes with floats, %.2f %% of the parameters",
+           percent(c->kept_count, c->converted), percent(c->left, c->parameters));
+    if (c->macs) printf(", %.2f %% of the MACs", 100.0 * (double)c->macs_left / (double)c->macs);
+    printf("\n");
 }
 
 static void print_kept(const jl_kept_node *k)
@@ -148,6 +154,7 @@ static void print_summary(const char *output, const settings *s, const jl_conver
                (unsigned long long)c->saturated, type);
     printf("\n");
     if (s->to == TO_MIXED) print_ranges(s, c);
+    if (c->kept_count) print_shares(c);
     if (c->commuted)
         printf("%zu MatMuls moved before their transpose, a form that ONNX Runtime's CPU "
                "optimiser survives\n",
@@ -167,11 +174,9 @@ static int run(const jl_invocation *call)
     jl_convert_summary summary;
     jl_error err = {0};
     int rc = 0;
-    if (s->to != TO_MIXED && (s->images || s->npy))
-        rc = jl_fail(&err, JL_ERR_USAGE, "--images and --npy show the ranges for --to mixed");
-    else if (s->preprocess && !s->images)
+    if (s->to != TO_MIXED && (s->images || s->preprocess || s->npy))
         rc = jl_fail(&err, JL_ERR_USAGE,
-                     "--preprocess says how to read pictures: give --images too");
+                     "--images, --preprocess and --npy show the ranges for --to mixed");
     else if (s->to != TO_MIXED)
         rc = convert(&w, NULL, &summary, &err);
     if (!rc && s->to == TO_MIXED) {

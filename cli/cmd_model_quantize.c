@@ -232,12 +232,7 @@ static int run(const jl_invocation *call)
     if (!w.output) w.output = jl_result_beside(call->arena, model, "int8");
     outcome result;
     jl_error err = {0};
-    int rc = 0;
-    if (s->preprocess && !s->images)
-        rc = jl_fail(&err, JL_ERR_USAGE,
-                     "--preprocess says how to read pictures: give --images too");
-    if (!rc) rc = run_child(&w, call->arena, &result, &err);
-    if (rc) return jl_report_error(call, &err);
+    if (run_child(&w, call->arena, &result, &err)) return jl_report_error(call, &err);
     print_summary(w.output, &result.summary);
     if (result.search.candidates) print_search(&result.search);
     return EXIT_OK;

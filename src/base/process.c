@@ -134,6 +134,15 @@ _Noreturn static void exec_child(const jl_spawn *s, char **env, int report)
     _exit(127);
 }
 
+/* What exec's errno means: a program that is not there or not to be run is missing. */
+static int code_of_exec(int failed)
+{
+    static const int not_to_be_run[] = {ENOENT, EACCES, EPERM, ENOTDIR, ELOOP, ENOEXEC, ELIBBAD};
+    for (size_t i = 0; i < sizeof not_to_be_run / sizeof *not_to_be_run; i++)
+        if (failed == not_to_be_run[i]) return JL_ERR_MISSING;
+    return failed == ENOMEM ? JL_ERR_MEMORY : JL_ERR_IO;
+}
+
 int jl_process_spawn(const jl_spawn *s, jl_process *p, jl_error *err)
 {
     *p = (jl_process){.pidfd = -1};
@@ -162,8 +171,7 @@ int jl_process_spawn(const jl_spawn *s, jl_process *p, jl_error *err)
     if (!rc && got == (ssize_t)sizeof failed) {
         waitpid(pid, NULL, 0);
         errno = failed;
-        return jl_fail_errno(err, failed == ENOENT ? JL_ERR_MISSING : JL_ERR_IO, "cannot start %s",
-                             s->argv[0]);
+        return jl_fail_errno(err, code_of_exec(failed), "cannot start %s", s->argv[0]);
     }
     return rc ? rc : adopt(pid, !s->same_group, p, err);
 }

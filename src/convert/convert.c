@@ -5,7 +5,10 @@
 #include "convert/half.h"
 #include "convert/names.h"
 
+#include "jouleline/cost.h"
+
 #include <stdio.h>
+#include <string.h>
 
 const char *jl_keep_reason_text(jl_keep_reason reason)
 {
@@ -92,6 +95,25 @@ static void count_parameters(const jl_edit *e, jl_convert_summary *summary)
     }
 }
 
+/* Of the file that was written: a product computes in the type of what it makes. */
+static void count_macs(const char *path, jl_convert_summary *summary)
+{
+    static const char single[] = "float[";
+    jl_model *model;
+    jl_cost *cost = NULL;
+    if (!summary->kept_count || jl_model_open(path, &model, NULL)) return;
+    if (!jl_cost_new(model, &(jl_cost_options){.batch = 0}, &cost, NULL) && !cost->n_unknown) {
+        summary->macs = cost->total.macs;
+        for (size_t i = 0; i < cost->n_nodes; i++) {
+            const jl_node_cost *n = &cost->nodes[i];
+            if (n->counted && !strncmp(n->output, single, sizeof single - 1))
+                summary->macs_left += n->cost.macs * n->times;
+        }
+    }
+    jl_cost_free(cost);
+    jl_model_close(model);
+}
+
 int jl_convert_precision(const char *from, const char *to, const jl_convert_options *options,
                          jl_convert_summary *summary, jl_error *err)
 {
@@ -117,5 +139,6 @@ int jl_convert_precision(const char *from, const char *to, const jl_convert_opti
     jl_map_free(&h.keep);
     jl_map_free(&h.now);
     onnx_close(file);
+    if (!rc) count_macs(to, summary);
     return rc ? jl_prefix(err, "%s", from) : 0;
 }

@@ -136,6 +136,9 @@ int jl_sample_set_open(const jl_model *model, const jl_sample_source *source, jl
     s->count = source->count;
     if (!s->source.batch) s->source.batch = 1;
     int rc = jl_input_specs(model, s->arena, &s->specs, &s->inputs, err);
+    if (!rc && source->preprocess && !source->images)
+        rc =
+            jl_fail(err, JL_ERR_USAGE, "--preprocess says how to read pictures: give --images too");
     if (!rc && s->inputs == 0) rc = jl_fail(err, JL_ERR_USAGE, "the model takes no input");
     if (!rc && source->images)
         rc = open_pictures(s, err);

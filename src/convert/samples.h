@@ -18,9 +18,9 @@ typedef struct jl_sample_source {
 
 typedef struct jl_sample_set jl_sample_set;
 
-/* The model must stay open as long as the set. JL_ERR_USAGE: the model takes no picture, the folder
- * holds none, or there are fewer items than a call takes; JL_ERR_FORMAT names the file that does
- * not fit. */
+/* The model must stay open as long as the set. JL_ERR_USAGE: `preprocess` without `images`, the
+ * model takes no picture, the folder holds none, or there are fewer items than a call takes;
+ * JL_ERR_FORMAT names the file that does not fit. */
 int jl_sample_set_open(const jl_model *model, const jl_sample_source *source, jl_sample_set **set,
                        jl_error *err);
 jl_samples jl_sample_set_samples(jl_sample_set *set);

@@ -27,6 +27,9 @@ static int ask(const jl_pytorch_command *command, json_t **answer, jl_error *err
     jl_exit ended;
     int rc = jl_process_run(&(jl_spawn){.argv = argv}, PROBE_TIMEOUT_NS, PROBE_LIMIT_BYTES, &out,
                             &errors, &ended, err);
+    if (rc == JL_ERR_MISSING) /* jl_process_run names the file and why */
+        return jl_prefix(err,
+                         "no interpreter for pytorch (--python or JOULELINE_PYTHON names one)");
     if (rc < 0) return jl_prefix(err, "asking %s for torch", command->python);
     json_error_t where;
     *answer = json_loadb(out.p ? out.p : "", out.n, 0, &where);

@@ -162,6 +162,8 @@ static int start(bench *b, jl_error *err)
     int rc = jl_child_start(b->job->launch, b->job->nursery, b->ring, &b->child, &e);
     if (rc) {
         b->r->outcome = jl_outcome_of_error(rc);
+        /* the model was not looked at: what lacks is here */
+        if (b->r->outcome == JL_OUTCOME_INVALID) b->r->outcome = JL_OUTCOME_MISSING;
         b->r->stage = "start";
         snprintf(b->r->message, sizeof b->r->message, "%s", e.msg);
         return 1;

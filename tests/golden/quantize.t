@@ -1,4 +1,4 @@
-# What model quantize refuses, with the words that a user reads; nothing is written then.
+# What model quantize (and its sisters) refuse, with the words that a user reads; nothing is written then.
 $ jouleline model export mobilenet_v3_small -o m.onnx | wc -l
 0
 $ jouleline model quantize m.onnx --keep nobody
@@ -18,6 +18,19 @@ $ jouleline model quantize m.onnx --keep auto -n 1
 $ jouleline model quantize m.onnx --keep auto,
 ! jouleline model quantize: --keep: an item of the list is empty
 ! Try 'jouleline model quantize --help'.
+? 2
+# How to read pictures, without pictures: refused in one place for all that runs a model on samples.
+$ jouleline model quantize m.onnx --preprocess crop=224
+! jouleline model quantize: --preprocess says how to read pictures: give --images too
+? 2
+$ jouleline model check m.onnx m.onnx --preprocess crop=224
+! jouleline model check: --preprocess says how to read pictures: give --images too
+? 2
+$ jouleline model convert m.onnx --to mixed --preprocess crop=224
+! jouleline model convert: --preprocess says how to read pictures: give --images too
+? 2
+$ jouleline model convert m.onnx --preprocess crop=224
+! jouleline model convert: --images, --preprocess and --npy show the ranges for --to mixed
 ? 2
 # Pictures: none, and one (48 x 48, grey).
 $ mkdir none one; jouleline model quantize m.onnx --keep auto --images none

@@ -76,6 +76,22 @@ def planted(name, folder):
     assert agrees(source, target, np.random.default_rng(3).standard_normal((5, 8)).astype(np.float32))
 
 
+def share_of_macs(folder):
+    """Three products of one size; what the last one reads is too large."""
+    source, target = folder / "a.onnx", folder / "b.onnx"
+    model([h.make_node("MatMul", ["x", "w"], ["a"], name="a"), h.make_node("MatMul", ["a", "w"], ["b"], name="b"),
+           h.make_node("Mul", ["b", "k"], ["c"], name="c"), h.make_node("Mul", ["c", "k"], ["d"], name="d"),
+           h.make_node("MatMul", ["d", "w"], ["e"], name="e"), h.make_node("Mul", ["e", "i"], ["y"], name="f")],
+          source, w=0.1 * np.eye(8), k=3000, i=1e-3)
+    done = convert(source, target, "--to", "mixed", "-n", 8)
+    assert done.returncode == 0 and ", 33.33 % of the MACs" in done.stdout, done.stdout + done.stderr
+    assert agrees(source, target, np.random.default_rng(3).standard_normal((5, 8)).astype(np.float32))
+    done = convert(source, target, "--keep", "MatMul")
+    assert done.returncode == 0 and ", 100.00 % of the MACs" in done.stdout, done.stdout + done.stderr
+    done = convert(source, target)
+    assert done.returncode == 0 and "MACs" not in done.stdout, "nothing stays in FP32"
+
+
 def samples_decide(folder):
     """The same graph on items so small that nothing lacks headroom, from a file, several a call."""
     source, target, items = folder / "a.onnx", folder / "b.onnx", folder / "items.npy"
@@ -136,7 +152,7 @@ def planted_overflow(folder):
 failures = 0
 with tempfile.TemporaryDirectory() as name:
     cases = [(f"planted {n}", lambda f, n=n: planted(n, f)) for n in KEPT] + [
-        (f.__name__, f) for f in (samples_decide, nan_is_an_error, a_crash_is_an_error, branches_are_said,
+        (f.__name__, f) for f in (share_of_macs, samples_decide, nan_is_an_error, a_crash_is_an_error, branches_are_said,
                                   planted_overflow)]
     for label, check in cases:
         try:

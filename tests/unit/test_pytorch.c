@@ -83,6 +83,11 @@ static void test_probe_without_torch(void **state)
     assert_int_equal(jl_runtime_pytorch.probe(NULL, devices, 2, &count, NULL, &err),
                      JL_ERR_MISSING);
     assert_non_null(strstr(err.msg, "/nowhere/python"));
+    assert_non_null(strstr(err.msg, "--python"));
+    setenv("JOULELINE_PYTHON", "/proc/self/status", 1); /* a file that is not to be run */
+    assert_int_equal(jl_runtime_pytorch.probe(NULL, devices, 2, &count, NULL, &err),
+                     JL_ERR_MISSING);
+    assert_non_null(strstr(err.msg, "/proc/self/status: Permission denied"));
     unsetenv("JOULELINE_PYTHON");
 }
 

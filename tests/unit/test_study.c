@@ -278,6 +278,38 @@ static int plan_of(const char *const *models, size_t model_count, const char *co
     return jl_plan_new(&spec, arena, p, err);
 }
 
+/* Its program went, or may not be run: the model has no part in it. */
+static void test_worker_that_cannot_start(void **state)
+{
+    (void)state;
+    static const char *const programs[][2] = {{"/nowhere/python3", "No such file"},
+                                              {"/proc/self/status", "Permission denied"}};
+    jl_error err = {0};
+    jl_ring ring;
+    ok(jl_ring_create(&ring, 64, &err), &err);
+    for (size_t i = 0; i < 2; i++) {
+        jl_launch launch = {.argv = {programs[i][0]}, .words = 1};
+        jl_bench_job job = {.launch = &launch,
+                            .configuration = "pytorch-cpu/fp32",
+                            .model_name = "resnet18",
+                            .scratch = "/tmp",
+                            .io = "host",
+                            .zoo = true,
+                            .batch = 1,
+                            .in_flight = 1,
+                            .device_uuid = ""};
+        jl_bench_rules rules = jl_bench_rules_default();
+        jl_bench_result r;
+        ok(jl_bench_run(&job, &rules, &ring, NULL, &r, &err), &err);
+        assert_int_equal(r.outcome, JL_OUTCOME_MISSING);
+        assert_string_equal(r.stage, "start");
+        assert_non_null(strstr(r.message, programs[i][0]));
+        assert_non_null(strstr(r.message, programs[i][1]));
+        jl_bench_result_free(&r);
+    }
+    jl_ring_close(&ring);
+}
+
 static void test_plan(void **state)
 {
     (void)state;
@@ -497,6 +529,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_conditions, make_files, remove_files),
         cmocka_unit_test(test_channel),
         cmocka_unit_test(test_loop),
+        cmocka_unit_test(test_worker_that_cannot_start),
         cmocka_unit_test(test_plan),
         cmocka_unit_test(test_probes),
         cmocka_unit_test(test_needs),
