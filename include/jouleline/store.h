@@ -28,6 +28,7 @@ typedef enum jl_store_mode {
 
 /* JL_ERR_IO when the file cannot be opened or written, JL_ERR_FORMAT when it is no store of
  * ours, JL_ERR_UNSUPPORTED when a newer jouleline wrote it. */
+/* A store is used by one thread at a time. */
 int jl_store_open(const char *path, jl_store_mode mode, jl_store **store, jl_error *err);
 void jl_store_close(jl_store *s); /* NULL is fine */
 /* The sqlite3 handle, for queries that have no function here. */

@@ -15,7 +15,8 @@ enum {
     LEAST_ROUNDS_OF_INTERVAL = 6,
     GROUP = 6, /* rounds whose sums for all signs are tabulated */
     SIGNS = 1 << GROUP,
-    BLOCK = 64, /* comparisons added at a time: the tables stay in the cache */
+    BLOCK = 16, /* comparisons added at a time: the tables stay in the first cache, the sums in
+                   registers */
 };
 
 size_t jl_usual_draws(size_t comparisons)

@@ -129,7 +129,31 @@ static double select_in_rows(const jl_pair_sums *p, size_t k, size_t *scratch)
     }
 }
 
-/* All sums, thrown into buckets by value: only the buckets that hold a wanted one are sorted. */
+/* The k-th smallest of x, which is put into another order: Hoare's Find, Comm. ACM 4 (1961) 321. */
+static double select_one(double *x, size_t n, size_t k)
+{
+    ptrdiff_t low = 0, high = (ptrdiff_t)n - 1, at = (ptrdiff_t)k;
+    while (low < high) {
+        double pivot = x[at];
+        ptrdiff_t i = low, j = high;
+        while (i <= j) {
+            while (x[i] < pivot)
+                i++;
+            while (x[j] > pivot)
+                j--;
+            if (i > j) break;
+            double v = x[i];
+            x[i++] = x[j];
+            x[j--] = v;
+        }
+        if (j < at) low = i;
+        if (at < i) high = j;
+    }
+    return x[at];
+}
+
+/* All sums, thrown into buckets by value: only the buckets that hold a wanted one are looked into.
+ */
 static void select_in_buckets(const jl_pair_sums *p, const size_t *k, size_t wanted, double *out)
 {
     double sums[MOST_SUMS], same[MOST_SUMS];
@@ -155,8 +179,7 @@ static void select_in_buckets(const jl_pair_sums *p, const size_t *k, size_t wan
             same[held] = sums[i];
             held += bucket[i] == b;
         }
-        jl_sort_doubles(same, held);
-        out[w] = same[k[w] - first[b]];
+        out[w] = select_one(same, held, k[w] - first[b]);
     }
 }
 

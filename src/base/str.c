@@ -38,15 +38,19 @@ void jl_buf_puts(jl_buf *b, const char *s)
 
 void jl_buf_printf(jl_buf *b, const char *format, ...)
 {
+    enum { USUAL = 64 }; /* most texts are shorter, and then written at once */
     va_list args, again;
+    if (!reserve(b, USUAL)) return;
     va_start(args, format);
     va_copy(again, args);
-    int n = vsnprintf(NULL, 0, format, args);
+    size_t room = b->capacity - b->n;
+    int n = vsnprintf(b->p + b->n, room, format, args);
     va_end(args);
-    if (n >= 0 && reserve(b, (size_t)n)) {
-        vsnprintf(b->p + b->n, (size_t)n + 1, format, again);
-        b->n += (size_t)n;
+    if (n >= 0 && (size_t)n >= room) {
+        b->p[b->n] = '\0';
+        if (reserve(b, (size_t)n)) vsnprintf(b->p + b->n, (size_t)n + 1, format, again);
     }
+    if (n >= 0 && !b->failed) b->n += (size_t)n;
     va_end(again);
 }
 

@@ -101,7 +101,8 @@ static int open_unchanging(jl_store *s)
     int rc = SQLITE_CANTOPEN;
     if (wal && uri && access(wal, F_OK) != 0 && !strpbrk(s->path, "?#%")) {
         sqlite3_close(s->db);
-        rc = sqlite3_open_v2(uri, &s->db, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI, NULL);
+        rc = sqlite3_open_v2(uri, &s->db,
+                             SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_READONLY | SQLITE_OPEN_URI, NULL);
     }
     sqlite3_free(wal);
     sqlite3_free(uri);
@@ -116,7 +117,8 @@ static int open_file(jl_store *s, jl_store_mode mode, jl_error *err)
                              "with 'jouleline run')",
                              s->path);
     int flags =
-        mode == JL_STORE_READ ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
+        SQLITE_OPEN_NOMUTEX |
+        (mode == JL_STORE_READ ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE);
     if (sqlite3_open_v2(s->path, &s->db, flags, NULL) != SQLITE_OK)
         return jl_sql_fail(s, JL_ERR_IO, "open", err);
     sqlite3_extended_result_codes(s->db, 1);
