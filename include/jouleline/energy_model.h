@@ -48,9 +48,12 @@ jl_value jl_energy_predict(const jl_energy_fit *fit, double t_s, double flop, do
 
 /* The row of a cell, from medians over rounds, its time from joules and mean power where that is
  * known; false when something is unknown. */
-bool jl_energy_row_of(const jl_study_table *t, uint32_t cell, jl_energy_row *out);
+bool jl_energy_row_of(const jl_study_table *t, size_t cell, jl_energy_row *out);
 /* The fit over all cells of a device and configuration, every batch, and its probes. */
 int jl_study_energy_fit(const jl_study_table *t, uint32_t device, uint32_t configuration,
                         uint64_t seed, jl_energy_fit *out, jl_error *err);
+/* All of them, device by device: device_count x configuration_count. JL_TOO_FEW where a device ran
+ * no models on a configuration, and everywhere when no joules were measured. */
+int jl_study_energy_fits(const jl_study_table *t, uint64_t seed, jl_energy_fit *out, jl_error *err);
 
 #endif

@@ -23,7 +23,6 @@ const char *jl_energy_term_name(int term)
 /* Rows of relative weight: each divided by its energy, so that every value to fit is 1. */
 typedef struct design {
     double *a, *ones; /* n x 3, n */
-    uint32_t *group;  /* n: dense number of the model; the probes' is `models` */
     size_t n, models;
     size_t *start; /* models + 2: rows are sorted by group */
     double *work;  /* n x 3, for resampled designs */
@@ -33,7 +32,6 @@ static void design_free(design *d)
 {
     free(d->a);
     free(d->ones);
-    free(d->group);
     free(d->start);
     free(d->work);
 }
@@ -59,10 +57,8 @@ static int design_make(const jl_energy_row *rows, size_t n, design *d, jl_error 
     d->a = calloc(n * TERMS + 1, sizeof *d->a);
     d->work = calloc(2 * n * TERMS + 1, sizeof *d->work);
     d->ones = calloc(2 * n + 1, sizeof *d->ones);
-    d->group = calloc(n + 1, sizeof *d->group);
     d->start = calloc(n + 2, sizeof *d->start);
-    if (!sorted || !d->a || !d->work || !d->ones || !d->group || !d->start)
-        return jl_no_memory(err);
+    if (!sorted || !d->a || !d->work || !d->ones || !d->start) return jl_no_memory(err);
     for (size_t i = 0; i < n; i++)
         if (usable(&rows[i])) sorted[d->n++] = rows[i];
     qsort(sorted, d->n, sizeof *sorted, by_model);
@@ -252,7 +248,7 @@ jl_value jl_energy_predict(const jl_energy_fit *fit, double t_s, double flop, do
     return j >= 0 && j <= JL_LARGEST ? jl_some(j) : jl_none(JL_NO_VALUES);
 }
 
-bool jl_energy_row_of(const jl_study_table *t, uint32_t cell, jl_energy_row *out)
+bool jl_energy_row_of(const jl_study_table *t, size_t cell, jl_energy_row *out)
 {
     const jl_study_cell *c = &t->cells[cell];
     jl_value latency_ns = jl_cell_median(t, JL_LATENCY, cell);
@@ -278,4 +274,15 @@ int jl_study_energy_fit(const jl_study_table *t, uint32_t device, uint32_t confi
         if (t->cells[i].device == device && t->cells[i].configuration == configuration)
             n += jl_energy_row_of(t, i, &rows[n]);
     return jl_energy_fit_rows(rows, n, 0, seed, out, err);
+}
+
+int jl_study_energy_fits(const jl_study_table *t, uint64_t seed, jl_energy_fit *out, jl_error *err)
+{
+    int rc = 0;
+    for (uint32_t i = 0; i < t->device_count && !rc; i++)
+        for (uint32_t k = 0; k < t->configuration_count && !rc; k++, out++) {
+            *out = (jl_energy_fit){.why = JL_TOO_FEW};
+            if (t->values[JL_ENERGY]) rc = jl_study_energy_fit(t, i, k, seed, out, err);
+        }
+    return rc;
 }

@@ -219,11 +219,11 @@ void jl_note_energy(jl_notebook *b)
         b->rc = jl_no_memory(b->err);
         return;
     }
+    b->rc = jl_study_energy_fits(t, b->seed, fits, b->err);
     for (uint32_t d = 0; d < t->device_count && !b->rc; d++)
         for (uint32_t c = 0; c < t->configuration_count && !b->rc; c++) {
-            jl_energy_fit *fit = &fits[d * t->configuration_count + c];
-            b->rc = jl_study_energy_fit(t, d, c, b->seed, fit, b->err);
-            if (!b->rc && !fit->why) note_fit(b, d, c, fit);
+            const jl_energy_fit *fit = &fits[d * t->configuration_count + c];
+            if (!fit->why) note_fit(b, d, c, fit);
         }
     if (!b->rc) note_paradoxes(b, fits);
 }

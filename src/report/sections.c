@@ -90,13 +90,35 @@ static int by_words(const void *a, const void *b, void *table)
     return c ? c : (x->in_flight > y->in_flight) - (x->in_flight < y->in_flight);
 }
 
-size_t jl_cells_in_order(const jl_study_table *t, size_t *order)
+static int by_place(const void *a, const void *b, void *table)
+{
+    const jl_study_table *t = table;
+    const jl_study_cell *x = &t->cells[*(const size_t *)a], *y = &t->cells[*(const size_t *)b];
+    const uint32_t p[] = {x->device, x->configuration, x->model, x->batch, x->in_flight};
+    const uint32_t q[] = {y->device, y->configuration, y->model, y->batch, y->in_flight};
+    for (int i = 0; i < 5; i++)
+        if (p[i] != q[i]) return p[i] < q[i] ? -1 : 1;
+    return 0;
+}
+
+static size_t sort_cells(const jl_study_table *t, size_t *order,
+                         int (*by)(const void *, const void *, void *))
 {
     size_t count = 0;
     for (size_t i = 0; i < t->cell_count; i++)
         if (!jl_cell_is_probe(t, i)) order[count++] = i;
-    qsort_r(order, count, sizeof *order, by_words, (void *)(uintptr_t)t);
+    qsort_r(order, count, sizeof *order, by, (void *)(uintptr_t)t);
     return count;
+}
+
+size_t jl_cells_in_order(const jl_study_table *t, size_t *order)
+{
+    return sort_cells(t, order, by_words);
+}
+
+size_t jl_cells_by_configuration(const jl_study_table *t, size_t *order)
+{
+    return sort_cells(t, order, by_place);
 }
 
 size_t jl_report_metrics(const jl_study_table *t, jl_metric metrics[2])

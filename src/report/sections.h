@@ -72,6 +72,8 @@ const char *jl_place_words(jl_report *r, const jl_study_table *t, const jl_study
 /* The cells of models (no probes) as readers look for them: by model, device, batch, configuration
  * and calls in flight. `order` has room for all cells; how many there are. */
 size_t jl_cells_in_order(const jl_study_table *t, size_t *order);
+/* The same cells by device, configuration, model, batch and calls in flight. */
+size_t jl_cells_by_configuration(const jl_study_table *t, size_t *order);
 /* Latency, and the gross energy where it was measured. */
 size_t jl_report_metrics(const jl_study_table *t, jl_metric metrics[2]);
 /* "energy (modelled)" where it is. */
