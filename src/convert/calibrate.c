@@ -1,118 +1,27 @@
 #include "base/memory.h"
 #include "convert/calibrate.h"
-#include "convert/observe.h"
-#include "convert/session.h"
+#include "convert/histogram.h"
+#include "convert/passes.h"
 
 #include <math.h>
+#include <pthread.h>
 #include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
-enum { HALF_BINS = 2048, BINS = 2 * HALF_BINS, LEVELS = 128 };
-
-typedef struct histogram {
-    float top; /* the bins span [-top, top); 0: nothing yet */
-    uint64_t *bins;
-} histogram;
-
-/* Twice the span, half the resolution: neighbours join. */
-static void widen(histogram *h)
-{
-    uint64_t *b = h->bins;
-    for (int i = 0; i < HALF_BINS / 2; i++) {
-        b[HALF_BINS + i] = b[HALF_BINS + 2 * i] + b[HALF_BINS + 2 * i + 1];
-        b[HALF_BINS - 1 - i] = b[HALF_BINS - 1 - 2 * i] + b[HALF_BINS - 2 - 2 * i];
-    }
-    memset(b, 0, HALF_BINS / 2 * sizeof *b);
-    memset(b + HALF_BINS + HALF_BINS / 2, 0, HALF_BINS / 2 * sizeof *b);
-    h->top *= 2;
-}
-
-static void add_to_histogram(histogram *h, const float *x, size_t n, float low, float high)
-{
-    float most = fmaxf(-low, high);
-    if (most == 0 && h->top == 0) return;
-    if (h->top == 0) h->top = most * 1.0001f;
-    while (h->top <= most)
-        widen(h);
-    float scale = (float)HALF_BINS / h->top;
-    for (size_t i = 0; i < n; i++) {
-        int bin = HALF_BINS + (int)floorf(x[i] * scale);
-        h->bins[bin < 0 ? 0 : bin >= BINS ? BINS - 1 : bin]++;
-    }
-}
-
-static void by_percentile(const histogram *h, double percentile, jl_range *r)
-{
-    uint64_t total = 0, sum = 0;
-    for (int i = 0; i < BINS; i++)
-        total += h->bins[i];
-    double out = (1 - percentile / 100) * (double)total, width = (double)h->top / HALF_BINS;
-    int low = 0, high = BINS - 1;
-    while (low < BINS - 1 && (double)(sum + h->bins[low]) <= out)
-        sum += h->bins[low++];
-    sum = 0;
-    while (high > low && (double)(sum + h->bins[high]) <= out)
-        sum += h->bins[high--];
-    r->low = fmaxf(r->low, (float)((low - HALF_BINS) * width));
-    r->high = fminf(r->high, (float)((high + 1 - HALF_BINS) * width));
-}
-
-/* Divergence of the first `kept` bins, the rest clipped onto the last of them, from the same
- * written with LEVELS levels. */
-static double divergence(const double *p, int kept, double clipped)
-{
-    double total = clipped, sum_q = 0, kl = 0;
-    double q[HALF_BINS];
-    for (int i = 0; i < kept; i++)
-        total += p[i];
-    for (int level = 0; level < LEVELS; level++) {
-        int from = level * kept / LEVELS, to = (level + 1) * kept / LEVELS, used = 0;
-        double mass = 0;
-        for (int i = from; i < to; i++) {
-            mass += p[i];
-            used += p[i] > 0;
-        }
-        for (int i = from; i < to; i++)
-            q[i] = p[i] > 0 ? mass / used : 0;
-        sum_q += mass;
-    }
-    for (int i = 0; i < kept; i++) {
-        double pi = (p[i] + (i == kept - 1 ? clipped : 0)) / total;
-        if (pi > 0) kl += pi * log(pi / (q[i] > 0 ? q[i] / sum_q : 1e-10));
-    }
-    return kl;
-}
-
-static void by_entropy(const histogram *h, jl_range *r)
-{
-    double p[HALF_BINS], tail = 0, best = INFINITY;
-    int kept = HALF_BINS;
-    for (int i = 0; i < HALF_BINS; i++)
-        p[i] = (double)(h->bins[HALF_BINS + i] + h->bins[HALF_BINS - 1 - i]);
-    p[0] = p[1]; /* zeros say nothing about the range, and rectified values are full of them */
-    for (int n = HALF_BINS; n >= LEVELS; n -= 16) {
-        double d = divergence(p, n, tail);
-        if (d < best) {
-            best = d;
-            kept = n;
-        }
-        for (int i = n - 16; i < n; i++)
-            tail += p[i];
-    }
-    float threshold = h->top * (float)kept / HALF_BINS;
-    r->low = fmaxf(r->low, -threshold);
-    r->high = fminf(r->high, threshold);
-}
+/* What one caller saw of a value. */
+typedef struct seen {
+    size_t samples;
+    float low, high;
+    double *means;           /* sums over its samples; NULL: none wanted */
+    jl_histogram *histogram; /* NULL for MinMax */
+} seen;
 
 typedef struct calibration {
     const jl_quantize_options *options;
     jl_arena *arena;
-    jl_map places; /* value name to index */
+    pthread_mutex_t lock; /* of the arena, and of what the values share */
     jl_observed *values;
-    histogram *histograms; /* NULL for MinMax */
-    bool *seen;
-    size_t count, samples, sample; /* the one at hand */
+    seen *seen; /* callers x values */
+    size_t count, callers, samples;
 } calibration;
 
 /* Extremes, and whether every element is finite; in lanes, which compilers turn into vectors. */
@@ -168,97 +77,97 @@ void jl_add_means(const jl_tensor *t, size_t axis, double share, double *means)
     }
 }
 
-static int add_to_means(calibration *c, jl_observed *v, const jl_tensor *t, jl_error *err)
+/* Memory for the means of a value, when it comes to a caller for the first time. */
+static int make_means(calibration *c, jl_observed *v, seen *s, size_t channels, jl_error *err)
+{
+    pthread_mutex_lock(&c->lock);
+    if (!v->channels) v->channels = channels;
+    s->means = jl_arena_array(c->arena, channels + 1, sizeof *s->means);
+    if (v->keep_each && !v->each)
+        v->each = jl_arena_array(c->arena, channels * c->samples + 1, sizeof *v->each);
+    bool memory = s->means && (!v->keep_each || v->each);
+    pthread_mutex_unlock(&c->lock);
+    return memory ? 0 : jl_fail(err, JL_ERR_MEMORY, "out of memory while calibrating");
+}
+
+static int add_to_means(calibration *c, jl_observed *v, seen *s, size_t sample, const jl_tensor *t,
+                        jl_error *err)
 {
     int axis = v->axis < 0 ? t->rank + v->axis : v->axis;
     if (axis < 0 || axis >= t->rank) return 0;
     size_t channels = (size_t)t->dims[axis];
-    if (!v->means) {
-        v->channels = channels;
-        v->means = jl_arena_array(c->arena, channels + 1, sizeof *v->means);
-        if (v->keep_each)
-            v->each = jl_arena_array(c->arena, channels * c->samples + 1, sizeof *v->each);
-        if (!v->means || (v->keep_each && !v->each))
-            return jl_fail(err, JL_ERR_MEMORY, "out of memory while calibrating");
-    }
+    int rc = s->means ? 0 : make_means(c, v, s, channels, err);
+    if (rc) return rc;
     if (channels != v->channels)
-        return jl_fail(err, JL_ERR_FORMAT, "'%s' changes its shape between samples", t->name);
-    jl_add_means(t, (size_t)axis, 1 / (double)c->samples, v->means);
-    if (v->keep_each) jl_add_means(t, (size_t)axis, 1, v->each + c->sample * channels);
+        return jl_fail(err, JL_ERR_FORMAT, "'%.*s' changes its shape between samples",
+                       JL_FMT(v->name));
+    jl_add_means(t, (size_t)axis, 1, s->means);
+    if (v->keep_each) jl_add_means(t, (size_t)axis, 1, v->each + sample * channels);
     return 0;
 }
 
-static int observe(calibration *c, const jl_tensor *t, jl_error *err)
+static int look(const jl_pass *pass, size_t index, const jl_tensor *t, jl_error *err)
 {
-    uint32_t at = jl_map_get(&c->places, jl_str_c(t->name));
-    if (at == JL_MAP_NONE) return 0;
-    if (t->dtype != JL_FLOAT)
-        return jl_fail(err, JL_ERR_UNSUPPORTED, "'%s' is %s, not float", t->name,
-                       jl_dtype_name(t->dtype));
+    calibration *c = pass->ctx;
+    jl_observed *v = &c->values[index];
+    seen *s = &c->seen[pass->caller * c->count + index];
     const float *x = t->data;
     size_t n = t->size_bytes / sizeof *x;
     float low, high;
+    if (t->dtype != JL_FLOAT)
+        return jl_fail(err, JL_ERR_UNSUPPORTED, "'%.*s' is %s, not float", JL_FMT(v->name),
+                       jl_dtype_name(t->dtype));
     if (n == 0) return 0;
     if (!extremes(x, n, &low, &high))
-        return jl_fail(err, JL_ERR_FORMAT, "'%s' is NaN or infinite on the samples", t->name);
-    jl_range *r = &c->values[at].range;
-    r->low = c->seen[at] ? fminf(r->low, low) : low;
-    r->high = c->seen[at] ? fmaxf(r->high, high) : high;
-    c->seen[at] = true;
-    if (c->histograms) add_to_histogram(&c->histograms[at], x, n, low, high);
-    return c->values[at].axis == JL_NO_MEANS ? 0 : add_to_means(c, &c->values[at], t, err);
-}
-
-static int run_sample(calibration *c, jl_session *session, const jl_samples *samples, size_t i,
-                      jl_tensor *inputs, jl_error *err)
-{
-    const jl_tensor *outputs;
-    size_t count;
-    int rc = samples->get(samples->ctx, i, inputs, err);
-    c->sample = i;
-    /* Inputs are no outputs: their ranges come from the samples themselves. */
-    for (size_t k = 0; !rc && k < samples->inputs; k++)
-        if (inputs[k].dtype == JL_FLOAT) rc = observe(c, &inputs[k], err);
-    if (!rc) rc = jl_session_run(session, inputs, &outputs, &count, err);
-    for (size_t k = 0; !rc && k < count; k++)
-        rc = observe(c, &outputs[k], err);
-    return rc;
-}
-
-static int run_samples(calibration *c, const char *model, const jl_samples *samples, jl_error *err)
-{
-    jl_session *session = NULL;
-    JL_OWNED jl_tensor *inputs = calloc(samples->inputs + 1, sizeof *inputs);
-    if (!inputs) return jl_fail(err, JL_ERR_MEMORY, "out of memory while calibrating");
-    int rc = samples->get(samples->ctx, 0, inputs, err);
-    if (!rc) rc = jl_session_open("ort-cpu/fp32", model, inputs, samples->inputs, &session, err);
-    for (size_t i = 0; !rc && i < samples->count; i++)
-        rc = run_sample(c, session, samples, i, inputs, err);
-    jl_session_close(session);
-    return rc;
+        return jl_fail(err, JL_ERR_FORMAT, "'%.*s' is NaN or infinite on the samples",
+                       JL_FMT(v->name));
+    s->low = s->samples ? fminf(s->low, low) : low;
+    s->high = s->samples ? fmaxf(s->high, high) : high;
+    s->samples++;
+    if (s->histogram) jl_histogram_add(s->histogram, x, n, fmaxf(-low, high));
+    return v->axis == JL_NO_MEANS ? 0 : add_to_means(c, v, s, pass->sample, t, err);
 }
 
 static int allocate(calibration *c, jl_error *err)
 {
     bool histograms = c->options->calibration != JL_CALIBRATE_MINMAX;
-    size_t count = c->count;
-    c->seen = calloc(count + 1, sizeof *c->seen);
-    c->histograms = histograms ? calloc(count + 1, sizeof *c->histograms) : NULL;
-    bool ok = c->seen && (!histograms || c->histograms);
-    for (size_t i = 0; ok && i < count; i++) {
-        ok = jl_map_set(&c->places, c->values[i].name, (uint32_t)i);
-        if (ok && histograms) ok = (c->histograms[i].bins = calloc(BINS, sizeof(uint64_t))) != NULL;
-    }
+    size_t n = c->callers * c->count;
+    c->seen = calloc(n + 1, sizeof *c->seen);
+    bool ok = c->seen != NULL;
+    for (size_t i = 0; ok && histograms && i < n; i++)
+        ok = (c->seen[i].histogram = calloc(1, sizeof(jl_histogram))) != NULL;
     return ok ? 0 : jl_fail(err, JL_ERR_MEMORY, "out of memory while calibrating");
 }
 
-static void release(calibration *c)
+/* Joins into the first caller's what the others saw of a value. */
+static int join(calibration *c, size_t index, jl_error *err)
 {
-    for (size_t i = 0; c->histograms && i < c->count; i++)
-        free(c->histograms[i].bins);
-    free(c->histograms);
-    free(c->seen);
-    jl_map_free(&c->places);
+    jl_observed *v = &c->values[index];
+    seen *all = &c->seen[index];
+    for (size_t k = 1; k < c->callers; k++) {
+        const seen *s = &c->seen[k * c->count + index];
+        if (!s->samples) continue;
+        all->low = all->samples ? fminf(all->low, s->low) : s->low;
+        all->high = all->samples ? fmaxf(all->high, s->high) : s->high;
+        all->samples += s->samples;
+        if (all->histogram) jl_histogram_join(all->histogram, s->histogram);
+        if (!all->means) all->means = s->means;
+        for (size_t i = 0; s->means && all->means != s->means && i < v->channels; i++)
+            all->means[i] += s->means[i];
+    }
+    if (!all->samples)
+        return jl_fail(err, JL_ERR_FORMAT, "the runtime did not compute an element of '%.*s'",
+                       JL_FMT(v->name));
+    for (size_t i = 0; all->means && i < v->channels; i++)
+        all->means[i] /= (double)all->samples;
+    v->means = all->means;
+    v->range = (jl_range){all->low, all->high};
+    if (c->options->calibration == JL_CALIBRATE_PERCENTILE)
+        jl_histogram_percentile(all->histogram, c->options->percentile, &v->range.low,
+                                &v->range.high);
+    if (c->options->calibration == JL_CALIBRATE_ENTROPY)
+        jl_histogram_entropy(all->histogram, &v->range.low, &v->range.high);
+    return 0;
 }
 
 int jl_calibrate(jl_edit *e, jl_observed *values, size_t count, const char *scratch,
@@ -268,26 +177,20 @@ int jl_calibrate(jl_edit *e, jl_observed *values, size_t count, const char *scra
                      .arena = e->arena,
                      .values = values,
                      .count = count,
+                     .callers = jl_pass_callers(samples),
                      .samples = samples->count};
-    jl_str *names = jl_arena_array(e->arena, count + 1, sizeof *names);
+    JL_OWNED jl_str *names = calloc(count + 1, sizeof *names);
     if (!names) return jl_fail(err, JL_ERR_MEMORY, "out of memory while calibrating");
     for (size_t i = 0; i < count; i++)
         names[i] = values[i].name;
+    pthread_mutex_init(&c.lock, NULL);
     int rc = allocate(&c, err);
-    if (!rc) rc = jl_observe(e, names, NULL, count, scratch, err);
-    onnx_release_pages(e->file);
-    if (!rc) rc = run_samples(&c, scratch, samples, err);
-    unlink(scratch);
-    for (size_t i = 0; !rc && i < count; i++) {
-        if (!c.seen[i])
-            rc = jl_fail(err, JL_ERR_FORMAT, "the runtime did not return '%.*s'", JL_FMT(names[i]));
-        else if (c.histograms && c.histograms[i].top > 0) {
-            if (options->calibration == JL_CALIBRATE_PERCENTILE)
-                by_percentile(&c.histograms[i], options->percentile, &values[i].range);
-            else
-                by_entropy(&c.histograms[i], &values[i].range);
-        }
-    }
-    release(&c);
+    if (!rc) rc = jl_pass_samples(e, names, count, scratch, samples, look, &c, err);
+    for (size_t i = 0; !rc && i < count; i++)
+        rc = join(&c, i, err);
+    pthread_mutex_destroy(&c.lock);
+    for (size_t i = 0; c.seen && i < c.callers * count; i++)
+        free(c.seen[i].histogram);
+    free(c.seen);
     return rc;
 }

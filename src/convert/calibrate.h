@@ -1,10 +1,8 @@
-/* Ranges of values over sample inputs, all in one pass over the samples, one sample in memory at a
- * time. Private to src/convert.
+/* Ranges of values over sample inputs, all in one pass over the samples, one sample in memory for
+ * each caller of convert/passes.h. Private to src/convert.
  *
- * MinMax takes the extremes. Percentile leaves out the given share of elements at either end, and
- * entropy takes the threshold that keeps most information in 128 levels (the Kullback-Leibler
- * method of TensorRT: S. Migacz, 8-bit inference with TensorRT, GTC 2017), both from histograms of
- * 4096 bins whose span doubles when an element falls outside. */
+ * MinMax takes the extremes; percentile and entropy narrow them by histograms
+ * (convert/histogram.h). */
 #ifndef JL_CONVERT_CALIBRATE_H
 #define JL_CONVERT_CALIBRATE_H
 
@@ -34,9 +32,9 @@ typedef struct jl_observed {
 /* Adds each channel's mean over an FP32 tensor, times `share`, to means[channel]. */
 void jl_add_means(const jl_tensor *t, size_t axis, double share, double *means);
 
-/* Runs the model of `e` (FP32) with the values as outputs and fills in what was observed.
- * JL_ERR_FORMAT when a value is NaN or infinite (it is named) or never came out. Writes the model
- * to `scratch` on the way. */
+/* Runs the model of `e` (FP32) and fills in what was observed. JL_ERR_FORMAT when a value is NaN or
+ * infinite (it is named) or was never computed, JL_ERR_UNSUPPORTED when it is no float. Writes the
+ * model to `scratch` on the way (jl_pass_samples). */
 int jl_calibrate(jl_edit *e, jl_observed *values, size_t count, const char *scratch,
                  const jl_samples *samples, const jl_quantize_options *options, jl_error *err);
 

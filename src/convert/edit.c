@@ -1,10 +1,13 @@
 #include "convert/edit.h"
 
 #include <float.h>
+#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "base/outfile.h"
 
 static int no_memory(jl_error *err)
 {
@@ -307,4 +310,61 @@ int jl_edit_save(jl_edit *e, const char *path, jl_error *err)
     e->saturated = 0;
     onnx_payload_source source = {.fill = fill, .ctx = e};
     return onnx_save(e->file->model, path, &source, err);
+}
+
+/* Writes the bytes of initialiser i at `offset` of a file, and makes `moved` refer to them. */
+static int move_out(jl_edit *e, size_t i, jl_outfile *file, jl_str location, uint64_t *offset,
+                    onnx_tensor *moved, jl_error *err)
+{
+    enum { CHUNK = 1 << 15, ALIGNMENT = 64 };
+    const onnx_tensor *t = &e->graph->initializers.p[i];
+    char bytes[CHUNK] = {0};
+    size_t n = t->raw_data.n, gap = (ALIGNMENT - *offset % ALIGNMENT) % ALIGNMENT;
+    int rc = jl_outfile_write(file, bytes, gap, err);
+    if (!rc && t->raw_data.p) rc = jl_outfile_write(file, t->raw_data.p, n, err);
+    for (size_t done = 0; !rc && !t->raw_data.p && done < n; done += CHUNK) {
+        size_t part = n - done < CHUNK ? n - done : CHUNK;
+        rc = fill(e, t, done, bytes, part, err);
+        if (!rc) rc = jl_outfile_write(file, bytes, part, err);
+    }
+    if (rc) return rc;
+    onnx_entry *entries = jl_arena_array(e->arena, 3, sizeof *entries);
+    char *at = jl_arena_printf(e->arena, "%" PRIu64, *offset += gap);
+    char *length = jl_arena_printf(e->arena, "%zu", n);
+    if (!entries || !at || !length) return no_memory(err);
+    entries[0] = (onnx_entry){.key = JL_STR("location"), .value = location};
+    entries[1] = (onnx_entry){.key = JL_STR("offset"), .value = jl_str_c(at)};
+    entries[2] = (onnx_entry){.key = JL_STR("length"), .value = jl_str_c(length)};
+    *offset += n;
+    moved->raw_data = (jl_str){0};
+    moved->has_raw_data = false;
+    moved->external_data.p = entries;
+    moved->external_data.n = 3;
+    moved->data_location = ONNX_DATA_EXTERNAL;
+    return 0;
+}
+
+int jl_edit_save_split(jl_edit *e, const char *path, const char *data, jl_error *err)
+{
+    enum { SMALL = 1024 };
+    onnx_graph *g = e->graph;
+    onnx_tensor *whole = g->initializers.p;
+    size_t n = g->initializers.n;
+    const char *slash = strrchr(data, '/');
+    jl_str location = jl_str_c(slash ? slash + 1 : data);
+    uint64_t offset = 0;
+    jl_outfile file;
+    onnx_tensor *parts = jl_arena_array(e->arena, n + 1, sizeof *parts);
+    if (!parts) return no_memory(err);
+    if (n) memcpy(parts, whole, n * sizeof *parts);
+    int rc = jl_outfile_open(&file, data, err);
+    if (rc) return rc;
+    for (size_t i = 0; !rc && i < n; i++)
+        if (whole[i].has_raw_data && whole[i].raw_data.n >= SMALL)
+            rc = move_out(e, i, &file, location, &offset, &parts[i], err);
+    rc = jl_outfile_close(&file, rc, err);
+    g->initializers.p = parts;
+    if (!rc) rc = jl_edit_save(e, path, err);
+    g->initializers.p = whole;
+    return rc;
 }

@@ -65,5 +65,9 @@ int jl_edit_set_int(jl_edit *e, onnx_node *node, const char *attribute, int64_t 
 uint64_t jl_convert_floats(void *to, jl_dtype type, const float *from, size_t n);
 
 int jl_edit_save(jl_edit *e, const char *path, jl_error *err);
+/* The same in two files of one folder: the bytes of all but small initialisers in `data`, the rest
+ * in `path`. A runtime maps the first and copies what it needs, where it would hold a model of one
+ * file twice to read it. */
+int jl_edit_save_split(jl_edit *e, const char *path, const char *data, jl_error *err);
 
 #endif

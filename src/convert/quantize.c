@@ -252,9 +252,7 @@ static int recentre(jl_quantizer *q, const jl_samples *samples, const char *scra
     if (q->mode->plain || !wanted || !wanted->each || samples->count < JL_RECENTRE_LEAST) return 0;
     double *shift = jl_arena_array(e->arena, wanted->channels + 1, sizeof *shift);
     if (!shift) return no_memory(err);
-    int rc = jl_edit_save(e, scratch, err);
-    if (!rc) rc = jl_mean_error(scratch, samples, wanted, shift, err);
-    unlink(scratch);
+    int rc = jl_mean_error(e, scratch, samples, wanted, shift, err);
     uint32_t at = jl_map_get(&e->initializers, q->output.name);
     uint32_t steps_at = q->output.steps.p ? jl_map_get(&e->initializers, q->output.steps) : at;
     if (rc || at == JL_MAP_NONE || steps_at == JL_MAP_NONE) return rc;

@@ -10,7 +10,7 @@
 #include "base/cpu.h"
 #include "runtime/registry.h"
 
-enum { MAX_IN_FLIGHT = 64, ORT_LOG_ERROR = 3 };
+enum { MAX_IN_FLIGHT = 64 };
 
 static const char *const providers[] = {"cpu", "cuda", "tensorrt", "openvino", "plugin", NULL};
 static const jl_runtime_option options[] = {

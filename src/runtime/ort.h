@@ -103,6 +103,8 @@ int ort_make_inputs(ort *o, const jl_load_request *r, jl_error *err);
 int ort_refresh(void *ctx, jl_error *err);
 int ort_make_slots(ort *o, int in_flight, jl_error *err);
 int ort_read_outputs(ort *o, const jl_tensor **outputs, size_t *count, jl_error *err);
+/* Element type, shape and size of a tensor; name and data stay as they are. */
+int ort_read_shape(const ort_api *a, const OrtValue *value, jl_tensor *t, jl_error *err);
 void ort_free_io(ort *o);
 
 /* ort_describe.c */

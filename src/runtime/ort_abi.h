@@ -26,7 +26,7 @@ enum {
     ORT_NOT_FOUND = 14,
 };
 
-/* ONNXType, GraphOptimizationLevel, OrtAllocatorType, OrtMemType */
+/* ONNXType, GraphOptimizationLevel, OrtAllocatorType, OrtMemType, OrtLoggingLevel */
 enum { ORT_TYPE_TENSOR = 1 };
 enum {
     ORT_OPTIMIZE_OFF = 0,
@@ -36,6 +36,7 @@ enum {
 };
 enum { ORT_DEVICE_ALLOCATOR = 0 };
 enum { ORT_MEM_DEFAULT = 0 };
+enum { ORT_LOG_ERROR = 3 };
 
 typedef struct OrtStatus OrtStatus;
 typedef struct OrtEnv OrtEnv;
@@ -53,6 +54,10 @@ typedef struct OrtTensorRTProviderOptionsV2 OrtTensorRTProviderOptionsV2;
 typedef struct OrtEpDevice OrtEpDevice;
 typedef struct OrtEpAssignedSubgraph OrtEpAssignedSubgraph;
 typedef struct OrtEpAssignedNode OrtEpAssignedNode;
+typedef struct OrtCustomOpDomain OrtCustomOpDomain;
+typedef struct OrtKernelInfo OrtKernelInfo;
+typedef struct OrtKernelContext OrtKernelContext;
+typedef struct OrtCustomOp OrtCustomOp;
 
 typedef struct ort_api {
     void *unused_0[1];
@@ -70,7 +75,11 @@ typedef struct ort_api {
     OrtStatus *(*SetSessionLogSeverityLevel)(OrtSessionOptions *, int);
     OrtStatus *(*SetSessionGraphOptimizationLevel)(OrtSessionOptions *, int);
     OrtStatus *(*SetIntraOpNumThreads)(OrtSessionOptions *, int);
-    void *unused_25[5];
+    void *unused_25[1];
+    OrtStatus *(*CreateCustomOpDomain)(const char *, OrtCustomOpDomain **);
+    OrtStatus *(*CustomOpDomain_Add)(OrtCustomOpDomain *, const OrtCustomOp *);
+    OrtStatus *(*AddCustomOpDomain)(OrtSessionOptions *, OrtCustomOpDomain *);
+    void *unused_29[1];
     OrtStatus *(*SessionGetInputCount)(const OrtSession *, size_t *);
     OrtStatus *(*SessionGetOutputCount)(const OrtSession *, size_t *);
     void *unused_32[1];
@@ -104,7 +113,12 @@ typedef struct ort_api {
     OrtStatus *(*AllocatorFree)(OrtAllocator *, void *);
     void *unused_77[1];
     OrtStatus *(*GetAllocatorWithDefaultOptions)(OrtAllocator **);
-    void *unused_79[13];
+    void *unused_79[7];
+    OrtStatus *(*KernelInfoGetAttribute_int64)(const OrtKernelInfo *, const char *, int64_t *);
+    void *unused_87[3];
+    OrtStatus *(*KernelContext_GetInput)(const OrtKernelContext *, size_t, const OrtValue **);
+    OrtStatus *(*KernelContext_GetOutput)(OrtKernelContext *, size_t, const int64_t *, size_t,
+                                          OrtValue **);
     void (*ReleaseEnv)(OrtEnv *);
     void (*ReleaseStatus)(OrtStatus *);
     void (*ReleaseMemoryInfo)(OrtMemoryInfo *);
@@ -114,7 +128,8 @@ typedef struct ort_api {
     void (*ReleaseTypeInfo)(OrtTypeInfo *);
     void (*ReleaseTensorTypeAndShapeInfo)(OrtTensorTypeAndShapeInfo *);
     void (*ReleaseSessionOptions)(OrtSessionOptions *);
-    void *unused_101[24];
+    void (*ReleaseCustomOpDomain)(OrtCustomOpDomain *);
+    void *unused_102[23];
     OrtStatus *(*GetAvailableProviders)(char ***, int *);
     OrtStatus *(*ReleaseAvailableProviders)(char **, int);
     void *unused_127[3];
@@ -177,6 +192,24 @@ typedef struct ort_api_base {
     const char *(*GetVersionString)(void);      /* "1.31.1" */
 } ort_api_base;
 
+/* An operator of the caller's own, as version 10 of the interface has it: what later versions added
+ * lies behind and is not asked for. */
+enum { ORT_CUSTOM_OP_VERSION = 10, ORT_REQUIRED_VALUE = 0 };
+struct OrtCustomOp {
+    uint32_t version;
+    void *(*CreateKernel)(const OrtCustomOp *, const struct ort_api *, const OrtKernelInfo *);
+    const char *(*GetName)(const OrtCustomOp *);
+    const char *(*GetExecutionProviderType)(const OrtCustomOp *); /* NULL: the CPU's */
+    int (*GetInputType)(const OrtCustomOp *, size_t);
+    size_t (*GetInputTypeCount)(const OrtCustomOp *);
+    int (*GetOutputType)(const OrtCustomOp *, size_t);
+    size_t (*GetOutputTypeCount)(const OrtCustomOp *);
+    void (*KernelCompute)(void *kernel, OrtKernelContext *);
+    void (*KernelDestroy)(void *kernel);
+    int (*GetInputCharacteristic)(const OrtCustomOp *, size_t);
+    int (*GetOutputCharacteristic)(const OrtCustomOp *, size_t);
+};
+
 #define ORT_SLOT(function, slot)                                                                   \
     _Static_assert(offsetof(ort_api, function) == (slot) * sizeof(void *), #function)
 ORT_SLOT(GetErrorCode, 1);
@@ -188,6 +221,9 @@ ORT_SLOT(CreateSessionOptions, 10);
 ORT_SLOT(SetSessionLogSeverityLevel, 22);
 ORT_SLOT(SetSessionGraphOptimizationLevel, 23);
 ORT_SLOT(SetIntraOpNumThreads, 24);
+ORT_SLOT(CreateCustomOpDomain, 26);
+ORT_SLOT(CustomOpDomain_Add, 27);
+ORT_SLOT(AddCustomOpDomain, 28);
 ORT_SLOT(SessionGetInputCount, 30);
 ORT_SLOT(SessionGetOutputCount, 31);
 ORT_SLOT(SessionGetInputTypeInfo, 33);
@@ -209,6 +245,9 @@ ORT_SLOT(GetValueType, 67);
 ORT_SLOT(CreateMemoryInfo, 68);
 ORT_SLOT(AllocatorFree, 76);
 ORT_SLOT(GetAllocatorWithDefaultOptions, 78);
+ORT_SLOT(KernelInfoGetAttribute_int64, 86);
+ORT_SLOT(KernelContext_GetInput, 90);
+ORT_SLOT(KernelContext_GetOutput, 91);
 ORT_SLOT(ReleaseEnv, 92);
 ORT_SLOT(ReleaseStatus, 93);
 ORT_SLOT(ReleaseMemoryInfo, 94);
@@ -218,6 +257,7 @@ ORT_SLOT(ReleaseRunOptions, 97);
 ORT_SLOT(ReleaseTypeInfo, 98);
 ORT_SLOT(ReleaseTensorTypeAndShapeInfo, 99);
 ORT_SLOT(ReleaseSessionOptions, 100);
+ORT_SLOT(ReleaseCustomOpDomain, 101);
 ORT_SLOT(GetAvailableProviders, 125);
 ORT_SLOT(ReleaseAvailableProviders, 126);
 ORT_SLOT(AddSessionConfigEntry, 130);

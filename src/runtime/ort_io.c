@@ -211,18 +211,17 @@ int ort_make_slots(ort *o, int in_flight, jl_error *err)
     return rc;
 }
 
-static int read_shape(ort *o, const OrtValue *value, jl_tensor *t, jl_error *err)
+int ort_read_shape(const ort_api *a, const OrtValue *value, jl_tensor *t, jl_error *err)
 {
-    const ort_api *a = o->library.api;
     OrtTensorTypeAndShapeInfo *info;
     int type = JL_UNDEFINED;
     size_t rank = 0;
-    int rc = ort_check(a, a->GetTensorTypeAndShape(value, &info), err, "tell an output's shape");
+    int rc = ort_check(a, a->GetTensorTypeAndShape(value, &info), err, "tell a value's shape");
     if (rc) return rc;
-    rc = ort_check(a, a->GetTensorElementType(info, &type), err, "tell an output's type");
-    if (!rc) rc = ort_check(a, a->GetDimensionsCount(info, &rank), err, "tell an output's rank");
+    rc = ort_check(a, a->GetTensorElementType(info, &type), err, "tell a value's type");
+    if (!rc) rc = ort_check(a, a->GetDimensionsCount(info, &rank), err, "tell a value's rank");
     if (!rc && rank > JL_MAX_RANK)
-        rc = jl_fail(err, JL_ERR_LIMIT, "an output has %zu dimensions, more than %d", rank,
+        rc = jl_fail(err, JL_ERR_LIMIT, "a value has %zu dimensions, more than %d", rank,
                      JL_MAX_RANK);
     if (!rc) rc = ort_check(a, a->GetDimensions(info, t->dims, rank), err, "tell dimensions");
     a->ReleaseTensorTypeAndShapeInfo(info);
@@ -230,7 +229,7 @@ static int read_shape(ort *o, const OrtValue *value, jl_tensor *t, jl_error *err
     t->rank = (int)rank;
     int64_t n = rc ? 0 : jl_tensor_elements(t);
     if (!rc && (n < 0 || (n > 0 && jl_dtype_bits(t->dtype) == 0)))
-        rc = jl_fail(err, JL_ERR_UNSUPPORTED, "an output has element type %d, which is not known",
+        rc = jl_fail(err, JL_ERR_UNSUPPORTED, "a value has element type %d, which is not known",
                      type);
     t->size_bytes = rc ? 0 : jl_dtype_bytes(t->dtype, (uint64_t)n);
     return rc;
@@ -241,7 +240,7 @@ static int read_output(ort *o, size_t i, OrtValue *value, jl_error *err)
     const ort_api *a = o->library.api;
     jl_tensor t = {.name = o->output_names[i]};
     void *data;
-    int rc = read_shape(o, value, &t, err);
+    int rc = ort_read_shape(a, value, &t, err);
     if (!rc) rc = ort_check(a, a->GetTensorMutableData(value, &data), err, "give an output");
     if (rc) return rc;
     t.data = data;

@@ -1,0 +1,28 @@
+/* Running a model on samples and looking at its values, several samples at once. Private to
+ * src/convert. Call it in a child: see runtime/ort_watch.h. */
+#ifndef JL_CONVERT_PASSES_H
+#define JL_CONVERT_PASSES_H
+
+#include "convert/edit.h"
+#include "jouleline/samples.h"
+
+/* Who looks: callers work side by side, each on every callers-th sample in order. */
+typedef struct jl_pass {
+    void *ctx;
+    size_t caller, sample;
+} jl_pass;
+
+/* Looks at value `index` of the names. Samples of one caller come one after the other; callers come
+ * at the same time. */
+typedef int (*jl_look)(const jl_pass *pass, size_t index, const jl_tensor *value, jl_error *err);
+
+/* How many callers this machine has room for: no more than cores, samples, and eight. */
+size_t jl_pass_callers(const jl_samples *samples);
+
+/* Runs the model of `e` on ONNX Runtime's CPU provider and looks at the named values, inputs and
+ * outputs among them. The model is written to the file `scratch` and its weights to one beside it;
+ * both are removed. */
+int jl_pass_samples(jl_edit *e, const jl_str *names, size_t count, const char *scratch,
+                    const jl_samples *samples, jl_look look, void *ctx, jl_error *err);
+
+#endif
