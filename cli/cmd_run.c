@@ -107,7 +107,9 @@ static const jl_option options[] = {
              "or more; once: in the first round only"},
     JL_OPTION_METERS(settings),
     JL_OPTION_PLUGINS(settings),
-    JL_OPTION_SEED(settings, NULL, "of inputs and orders; 0 draws one"),
+    JL_OPTION_SEED(
+        settings, NULL,
+        "of the inputs and of the order of runs; 0: inputs of seed 1, an order drawn anew"),
     {.name = "name",
      .kind = JL_OPT_TEXT,
      .argument = "TEXT",
@@ -225,7 +227,7 @@ static int run(const jl_invocation *call)
     if (d && !s->quiet)
         rc = jl_print_sections(stdout, d, false, cells, 1, &o, JL_REPORT_TABLE, &err);
     if (d && !s->quiet) putchar('\n');
-    if (d && !rc) rc = jl_print_headline(stdout, d, &err);
+    if (d && !rc) rc = jl_print_headline(stdout, d, jl_terminal_width(stdout), &err);
     jl_study_data_free(d);
     jl_store_close(store);
     if (rc) return jl_report_error(call, &err);

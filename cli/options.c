@@ -110,8 +110,7 @@ static void suggest_for_unknown(const jl_command *c, int argc, char **argv)
 
 static bool is_yaml(const char *name)
 {
-    size_t n = strlen(name);
-    return (n > 5 && !strcmp(name + n - 5, ".yaml")) || (n > 4 && !strcmp(name + n - 4, ".yml"));
+    return jl_ends_with(name, ".yaml") || jl_ends_with(name, ".yml");
 }
 
 static int take_study_file(parsing *p, void *settings, jl_error *err)
@@ -156,10 +155,14 @@ static int check_arguments(const parsing *p, jl_error *err)
     const jl_command *c = p->call->command;
     if (p->argument_count < c->least_arguments && !p->call->study_file)
         return jl_fail(err, JL_ERR_USAGE, "%s is missing", c->arguments);
-    if (p->argument_count > c->most_arguments)
-        return jl_fail(err, JL_ERR_USAGE, "'%s' is one argument too many",
-                       p->arguments[c->most_arguments]);
-    return 0;
+    if (p->argument_count <= c->most_arguments) return 0;
+    const char *extra = p->arguments[c->most_arguments];
+    const jl_option *row = options_of(c);
+    while (row->name && strcmp(row->name, "db") != 0)
+        row++;
+    if (row->name && jl_ends_with(extra, ".db"))
+        return jl_fail(err, JL_ERR_USAGE, "a store is given with --db: --db=%s", extra);
+    return jl_fail(err, JL_ERR_USAGE, "'%s' is one argument too many", extra);
 }
 
 void jl_parse_command(const jl_command *c, int argc, char **argv, jl_invocation *call)

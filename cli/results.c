@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/memory.h"
+#include "base/text_table.h"
 #include "jouleline/findings.h"
 #include "terminal.h"
 
@@ -13,30 +14,43 @@ static bool device_has_cells(const jl_study_table *t, uint32_t device)
     return false;
 }
 
-int jl_print_headline(FILE *to, const jl_study_data *d, jl_error *err)
+static int add_headline(jl_buf *text, const jl_study_table *t, uint32_t device, size_t width,
+                        jl_error *err)
+{
+    jl_headline h;
+    int rc = jl_find_headline(t, device, &h, err);
+    if (rc) return rc;
+    JL_OWNED char *sentence = NULL;
+    if (!h.why)
+        sentence = jl_headline_text(t, &h);
+    else if (asprintf(&sentence,
+                      "%s: no comparison: fewer than two configurations ran the same cells in a "
+                      "complete round.",
+                      t->devices[device].name) < 0)
+        sentence = NULL;
+    if (!sentence) return jl_fail(err, JL_ERR_MEMORY, "no memory for a sentence");
+    jl_put_wrapped(text, "", "", sentence, width);
+    return 0;
+}
+
+int jl_print_headline(FILE *to, const jl_study_data *d, size_t width, jl_error *err)
 {
     const jl_study_table *t = jl_study_data_table(d);
+    JL_CLEANUP(jl_buf_free) jl_buf text = {0};
     for (uint32_t i = 0; i < t->device_count; i++) {
-        jl_headline h;
         if (!device_has_cells(t, i) || !t->devices[i].uuid) continue;
-        int rc = jl_find_headline(t, i, &h, err);
+        int rc = add_headline(&text, t, i, width, err);
         if (rc) return rc;
-        if (h.why) {
-            fprintf(to,
-                    "%s: no comparison: fewer than two configurations ran the same cells in a "
-                    "complete round.\n",
-                    t->devices[i].name);
-            continue;
-        }
-        JL_OWNED char *sentence = jl_headline_text(t, &h);
-        if (!sentence) return jl_fail(err, JL_ERR_MEMORY, "no memory for a sentence");
-        fprintf(to, "%s\n", sentence);
     }
-    if (jl_study_data_studies(d) > 1)
-        fprintf(to,
-                "(%zu studies with the same settings are read as one; --study UID takes one "
-                "alone, --list names them.)\n",
-                jl_study_data_studies(d));
+    if (jl_study_data_studies(d) > 1) {
+        char note[160];
+        snprintf(note, sizeof note,
+                 "(%zu studies with the same settings are read as one; --study UID takes one "
+                 "alone, --list names them.)",
+                 jl_study_data_studies(d));
+        jl_put_wrapped(&text, "", "", note, width);
+    }
+    if (text.n) fwrite(text.p, 1, text.n, to);
     return 0;
 }
 
@@ -112,7 +126,8 @@ int jl_print_sections(FILE *to, const jl_study_data *d, bool headline, const cha
     own.for_readers = !for_programs;
     int rc = add_sections(r, d, names, count, &own, err);
     if (!rc && headline && !for_programs && format != JL_REPORT_LATEX) {
-        rc = jl_print_headline(to, d, err);
+        size_t width = format == JL_REPORT_MD ? SIZE_MAX : jl_terminal_width(to);
+        rc = jl_print_headline(to, d, width, err);
         fputc('\n', to);
     }
     if (!rc) rc = jl_print_report(to, r, format, err);

@@ -8,8 +8,8 @@
 #include "report/sections.h"
 
 /* The sentence on the best configuration of every device, with rounds and whether measured or
- * simulated; says what is lacking when there is no comparison. */
-int jl_print_headline(FILE *to, const jl_study_data *d, jl_error *err);
+ * simulated; says what is lacking when there is no comparison. Wrapped at `width` characters. */
+int jl_print_headline(FILE *to, const jl_study_data *d, size_t width, jl_error *err);
 
 /* The named sections in the given order; with none: the cells, what failed if something did, and
  * the findings (as CSV the cells alone). `headline`: the sentence first, for readers. JL_ERR_USAGE

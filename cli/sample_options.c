@@ -4,7 +4,5 @@
 
 const char *jl_result_beside(jl_arena *arena, const char *model, const char *kind)
 {
-    size_t n = strlen(model);
-    if (n > 5 && !strcmp(model + n - 5, ".onnx")) n -= 5;
-    return jl_arena_printf(arena, "%.*s.%s.onnx", (int)n, model, kind);
+    return jl_arena_printf(arena, "%.*s.%s.onnx", (int)jl_stem_bytes(model, ".onnx"), model, kind);
 }

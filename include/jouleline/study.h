@@ -49,7 +49,7 @@ typedef struct jl_study_spec {
     int64_t min_time_ns, max_time_ns, warmup_ns, soak_ns, timeout_ns, idle_ns;
     int64_t stop_after_ns;        /* 0: no limit; no round is started that cannot end in time */
     int64_t settle_ns;            /* pause between runs */
-    uint64_t seed;                /* 0: draw one */
+    uint64_t seed;                /* of inputs and orders; 0: inputs of seed 1, orders drawn */
     const char *python;           /* interpreter for pytorch, or NULL */
     const char *converter_python; /* interpreter for +convert=occ and ort-transformers, or NULL */
 } jl_study_spec;

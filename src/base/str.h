@@ -31,6 +31,22 @@ static inline bool jl_str_is(jl_str a, const char *s)
     return jl_str_eq(a, jl_str_c(s));
 }
 
+/* Length of a text without the ending, which is not all of it; of the whole text without one. */
+static inline size_t jl_stem_bytes(const char *s, const char *ending)
+{
+    size_t n = strlen(s), tail = strlen(ending);
+    return n > tail && !strcmp(s + n - tail, ending) ? n - tail : n;
+}
+static inline bool jl_ends_with(const char *s, const char *ending)
+{
+    return jl_stem_bytes(s, ending) < strlen(s);
+}
+/* A word that names an ONNX file, where a model of the zoo can stand too. */
+static inline bool jl_names_onnx_file(const char *s)
+{
+    return strchr(s, '/') || jl_ends_with(s, ".onnx");
+}
+
 /* Order of the bytes, a prefix first; the sign as of strcmp. */
 static inline int jl_str_compare(jl_str a, jl_str b)
 {

@@ -133,15 +133,12 @@ static int count_ops(jl_model *m, jl_error *err)
 static const char *file_name(jl_arena *arena, const char *path)
 {
     const char *slash = strrchr(path, '/'), *base = slash ? slash + 1 : path;
-    size_t n = strlen(base);
-    if (n > 5 && !strcmp(base + n - 5, ".onnx")) n -= 5;
-    return jl_arena_strndup(arena, base, n);
+    return jl_arena_strndup(arena, base, jl_stem_bytes(base, ".onnx"));
 }
 
 static int open_source(jl_model *m, const char *name, jl_error *err)
 {
-    size_t n = strlen(name);
-    bool file = strchr(name, '/') || (n > 5 && !strcmp(name + n - 5, ".onnx"));
+    bool file = jl_names_onnx_file(name);
     int rc = file ? onnx_open(name, &m->file, err) : zoo_graph_open(name, NULL, &m->zoo, err);
     if (rc) return rc;
     m->onnx = file ? m->file->model : m->zoo->model;

@@ -209,7 +209,7 @@ static int attempt(jl_study_state *s, jl_plan_cell *c, int64_t position, int64_t
     r->device = conf->device_id;
     r->position = position;
     r->attempt = number;
-    r->input_seed = s->spec->seed;
+    r->input_seed = jl_plan_input_seed(&s->plan);
     if (!rc) rc = jl_store_run(s->store, r, NULL, err);
     if (!rc) take_note(s, c, r);
     jl_bench_result_free(&t->result);

@@ -55,12 +55,6 @@ static bool is_python(const char *word, jl_converter *to)
     return false;
 }
 
-static bool is_file(const char *word)
-{
-    size_t n = strlen(word);
-    return strchr(word, '/') || (n > 5 && !strcmp(word + n - 5, ".onnx"));
-}
-
 int jl_converter_parse(jl_plan_configuration *c, jl_error *err)
 {
     const char *word = jl_configuration_option(&c->parsed, "convert");
@@ -73,7 +67,7 @@ int jl_converter_parse(jl_plan_configuration *c, jl_error *err)
         drop_option(&c->parsed, "convert");
         return 0;
     }
-    if (is_file(word)) {
+    if (jl_names_onnx_file(word)) {
         c->converter = (jl_converter){.kind = JL_CONVERTER_FILE, .name = "file"};
         return access(word, R_OK) == 0 ? 0
                                        : jl_fail_errno(err, JL_ERR_MISSING,

@@ -18,9 +18,7 @@ static bool begins(const char *word, const char *prefix)
 
 static bool is_file_name(const char *word)
 {
-    size_t n = strlen(word);
-    return strchr(word, '/') || (n > 5 && !strcmp(word + n - 5, ".onnx")) ||
-           access(word, F_OK) == 0;
+    return jl_names_onnx_file(word) || access(word, F_OK) == 0;
 }
 
 static bool is_part(const char *word)
@@ -60,9 +58,7 @@ static int add_model(jl_plan *p, const char *word, jl_error *err)
         rc = m->name ? bind_part(m, equals + 1, err) : JL_ERR_MEMORY;
     } else if (is_file_name(word)) {
         const char *base = strrchr(word, '/') ? strrchr(word, '/') + 1 : word;
-        size_t n = strlen(base);
-        if (n > 5 && !strcmp(base + n - 5, ".onnx")) n -= 5;
-        m->name = jl_arena_strndup(p->arena, base, n);
+        m->name = jl_arena_strndup(p->arena, base, jl_stem_bytes(base, ".onnx"));
         m->onnx = word;
         if (access(word, R_OK) != 0)
             rc = jl_fail_errno(err, JL_ERR_MISSING, "cannot read the model %s", word);
@@ -189,6 +185,7 @@ static const char *spec_json(const jl_plan *p)
         "min_time_s", (double)s->min_time_ns * 1e-9, "max_time_s", (double)s->max_time_ns * 1e-9,
         "warmup_s", (double)s->warmup_ns * 1e-9, "soak_s", (double)s->soak_ns * 1e-9, "idle_s",
         (double)s->idle_ns * 1e-9, "trust", s->trust);
+    if (s->seed) json_object_set_new(j, "seed", json_integer((json_int_t)s->seed));
     if (p->probe_count)
         json_object_set_new(j, "probes",
                             s->probes == JL_PROBES_ONCE ? json_string("once") : json_true());
@@ -197,6 +194,11 @@ static const char *spec_json(const jl_plan *p)
     free(text);
     json_decref(j);
     return kept;
+}
+
+uint64_t jl_plan_input_seed(const jl_plan *plan)
+{
+    return plan->spec->seed ? plan->spec->seed : 1;
 }
 
 static int check_numbers(const jl_study_spec *s, jl_error *err)

@@ -125,6 +125,9 @@ jl_plan_file jl_plan_file_of(const jl_plan *p, size_t model, size_t configuratio
  */
 int jl_plan_inputs(const jl_plan *p, const jl_plan_model *of, const jl_model *model, int64_t batch,
                    uint64_t seed, jl_inputs *inputs, jl_error *err);
+/* Seed of the inputs that are measured: the study's where one is given, else the same for all, so
+ * that studies of several machines measure the same inputs and share references. */
+uint64_t jl_plan_input_seed(const jl_plan *plan);
 /* Inputs that ranges are seen on: their seeds are not the study's, so that nothing is measured on
  * them. */
 #define JL_PLAN_SAMPLE_SEED UINT64_C(0x43414C49)

@@ -174,7 +174,8 @@ static int make_inputs(const prepare_arg *a, const jl_model *model, size_t b, js
                        json_t *notes, jl_inputs *inputs, jl_error *err)
 {
     int64_t batch = a->model->batches[b].batch;
-    int rc = jl_plan_inputs(a->plan, a->model, model, batch, a->plan->spec->seed, inputs, err);
+    int rc =
+        jl_plan_inputs(a->plan, a->model, model, batch, jl_plan_input_seed(a->plan), inputs, err);
     if (rc) return rc;
     if (!inputs->batched && batch != 1)
         return jl_fail(err, JL_ERR_USAGE,

@@ -2,7 +2,6 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/random.h>
 
 #include "base/memory.h"
 #include "base/rng.h"
@@ -185,7 +184,7 @@ static int run_rounds(jl_study_state *s, jl_error *err)
     s->runs_planned = lacking * (s->plan.cell_count - s->plan.probe_cell_count) +
                       jl_plan_probe_runs(&s->plan, (size_t)number, lacking);
     while (!rc && complete < target && !stop_asked(s) && (open.id || time_for_a_round(s, next))) {
-        uint64_t seed = open.id ? open.seed : jl_mix64(s->spec->seed ^ (uint64_t)next << 32);
+        uint64_t seed = open.id ? open.seed : jl_mix64(s->seed ^ (uint64_t)next << 32);
         JL_OWNED char *conditions = jl_host_conditions(NULL);
         s->round = open.id;
         number = open.id ? open.number : next;
@@ -228,11 +227,7 @@ int jl_study_run(const jl_study_spec *spec, jl_store *store, const jl_study_even
                  const volatile sig_atomic_t *interrupted, jl_study_result *result, jl_error *err)
 {
     *result = (jl_study_result){0};
-    jl_study_spec own = *spec;
-    while (!own.seed)
-        if (getrandom(&own.seed, sizeof own.seed, 0) < 0) own.seed = (uint64_t)jl_now_ns();
-    own.seed >>= 1; /* SQLite's numbers are signed */
-    jl_study_state s = {.spec = &own,
+    jl_study_state s = {.spec = spec,
                         .events = events,
                         .interrupted = interrupted,
                         .result = result,

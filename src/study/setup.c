@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/random.h>
 #include <unistd.h>
 
 #include "base/fake_device.h"
@@ -101,30 +102,32 @@ static int drivers_from_meters(jl_study_state *s, jl_error *err)
     return rc;
 }
 
+static uint64_t drawn_seed(void)
+{
+    uint64_t seed = 0;
+    while (!seed)
+        if (getrandom(&seed, sizeof seed, 0) < 0) seed = (uint64_t)jl_now_ns();
+    return seed >> 1; /* SQLite's numbers are signed */
+}
+
 static int find_study(jl_study_state *s, jl_error *err)
 {
     char uid[33] = "";
-    uint64_t seed = s->spec->seed;
     int rc = 0;
     if (s->spec->resume)
-        rc = jl_store_study_find(s->store, s->plan.spec_json, &s->id, uid, &seed, err);
+        rc = jl_store_study_find(s->store, s->plan.spec_json, &s->id, uid, &s->seed, err);
     if (rc) return rc;
     if (s->spec->resume && !s->id)
         jl_study_say(s->events, "nothing to resume: the store holds no study with these settings; "
                                 "starting a new one");
     if (!s->id) {
-        jl_study_record r = {.name = s->spec->name, .spec = s->plan.spec_json, .seed = seed};
+        s->seed = s->spec->seed ? s->spec->seed : drawn_seed();
+        jl_study_record r = {.name = s->spec->name, .spec = s->plan.spec_json, .seed = s->seed};
         jl_store_uid(r.uid);
         snprintf(uid, sizeof uid, "%s", r.uid);
         rc = jl_store_study(s->store, &r, &s->id, err);
     }
     memcpy(s->result->uid, uid, sizeof s->result->uid);
-    /* Inputs and orders follow the study's seed, also when it is resumed. */
-    jl_study_spec *own = jl_arena_alloc(s->arena, sizeof *own);
-    if (!own) return jl_fail(err, JL_ERR_MEMORY, "no memory for a study");
-    *own = *s->spec;
-    own->seed = seed;
-    s->spec = s->plan.spec = own;
     return rc;
 }
 

@@ -27,6 +27,7 @@ typedef struct jl_study_state {
     jl_metering *metering;
     jl_id *meter_ids;
     jl_id host, boot, id, round;
+    uint64_t seed;            /* of the orders of the study's rounds */
     const char *watched_uuid; /* of the run under way */
     jl_idle **waking;         /* one a configuration: this round's, shared along a device */
     int64_t deadline_ns, round_began_ns, longest_cell_ns;

@@ -20,7 +20,8 @@ $ jouleline run -m probe_chain_1x16x256 -c fake-gpu/fp32
 ? 1
 # From the run to the report: 60 W, 10 pJ/FLOP and 60 pJ/byte come back, in size at least on a machine that is busy; unit tests hold them to 3 %.
 $ jouleline run -m mobilenet_v2,resnet18,resnet50,vgg16 -c fake-gpu/fp32 -b 1,32 -r 1 --min-time 650ms --max-time 700ms -w 100ms --idle 300ms --retries 0 --seed 3 -q
-simulated gpu 0: no comparison: fewer than two configurations ran the same cells in a complete round.
+simulated gpu 0: no comparison: fewer than two configurations ran the same cells
+in a complete round.
 $ jouleline report -s energy -o csv | tr -d '\r' | awk -F, 'BEGIN {t[2] = 60; t[3] = 10e-12; t[4] = 60e-12} NR > 1 && NR < 5 {r = $5 / t[NR]; print $4, (r > 0.3 && r < 3 ? "of the right size" : r)}'
 static power of the right size
 arithmetic of the right size

@@ -1,6 +1,8 @@
 # The sections of a report, on stores of known content.
 $ make_store small small.db; jouleline report --db small.db
-On a processor, ort-cpu/fp32 uses the fewest joules per inference: 0.665 times that of the next, ort-cpu/fp32+threads=1 (95.1 % interval 0.661 to 0.671, p = 0.00098; 10 rounds, 2 cells, measured).
+On a processor, ort-cpu/fp32 uses the fewest joules per inference: 0.665 times
+that of the next, ort-cpu/fp32+threads=1 (95.1 % interval 0.661 to 0.671, p =
+0.00098; 10 rounds, 2 cells, measured).
 
 a processor: 2 models, 2 configurations, 1 batch; 4 cells, all ran.
 10 rounds, 40 runs.
@@ -105,7 +107,7 @@ $ jouleline report --db small.db -s cels
 ! jouleline report: there is no section 'cels', did you mean 'cells'; --help lists them
 ? 2
 # Joules by cause on a device of known coefficients: 60 W, 5 pJ/FLOP, 80 pJ/byte.
-$ make_store simulated sim.db; jouleline report --db sim.db -s energy | sed -n 3,15p
+$ make_store simulated sim.db; jouleline report --db sim.db -s energy | sed -n '/^Where/,/models left out/p'
 Where the joules go: joules = power x time + arithmetic + memory traffic
 
 term            value  unit         interval  told apart
@@ -119,8 +121,9 @@ Intervals hold with 95.0 %.
 fake-sim/fp32, simulated (simulated): static power 60.06 W; measured idle: 20.00
 W asleep, 45.00 W with a model loaded. 45 cells of 15 models and 3 probes; on
 models left out of the fit it errs by 0.4 % (time alone 27.2 %, FLOP alone 35.0
-$ jouleline report --db sim.db -s roofline | head -24
-simulated: no comparison: fewer than two configurations ran the same cells in a complete round.
+$ jouleline report --db sim.db -s roofline | sed -n '1,/^m1 /p'
+simulated: no comparison: fewer than two configurations ran the same cells in a
+complete round.
 
 Roofs: the most that each configuration reached in a probe
 
@@ -194,7 +197,9 @@ m14,m5,0.833333333,32,4.2772334,4.27562506,1
 m10,m6,0.780821918,32,3.84476197,3.85150696,1
 # One round, equal values, missing rounds, no joules: said, and no number that the data cannot carry.
 $ make_store one one.db; jouleline report --db one.db -s pairs
-On a processor, ort-cpu/fp32 used the fewest joules per inference in the only round so far: 0.663 times that of the next, ort-cpu/fp32+threads=1 (no test is possible below 6 rounds; 1 round, 2 cells, measured).
+On a processor, ort-cpu/fp32 used the fewest joules per inference in the only
+round so far: 0.663 times that of the next, ort-cpu/fp32+threads=1 (no test is
+possible below 6 rounds; 1 round, 2 cells, measured).
 
 Pairs of configurations: p Holm is corrected within this model and batch, p
 study over all
@@ -239,7 +244,9 @@ batch,new,low,left_out,effect
 1,ort-cpu/fp32+threads=1,1.48747296,1,1
 1,ort-cpu/fp32+threads=1,1.4843901,0,1
 $ make_store no-joules none.db; jouleline report --db none.db -s energy
-On a processor, ort-cpu/fp32 uses the least time per inference: 0.671 times that of the next, ort-cpu/fp32+threads=1 (95.1 % interval 0.665 to 0.676, p = 0.00098; 10 rounds, 2 cells, measured).
+On a processor, ort-cpu/fp32 uses the least time per inference: 0.671 times that
+of the next, ort-cpu/fp32+threads=1 (95.1 % interval 0.665 to 0.676, p =
+0.00098; 10 rounds, 2 cells, measured).
 
 Where the joules go: joules = power x time + arithmetic + memory traffic
 
@@ -248,9 +255,15 @@ No joules: no meter here; 'jouleline doctor' says of every meter why, and what
 would help.
 # What a published study states.
 $ make_store reference ref.db; jouleline report --db ref.db -s portability
-On GeForce GTX 1650, ort-cuda/fp32 uses the fewest joules per inference: 0.673 times that of the next, ort-cuda/fp16 (95.1 % interval 0.673 to 0.673, p = 0.0029; 10 rounds, 38 cells, measured).
-On GeForce RTX 3060, ort-cuda/fp16 uses the fewest joules per inference: 0.845 times that of the next, ort-cuda/fp32 (95.1 % interval 0.845 to 0.845, p = 0.0029; 10 rounds, 39 cells, measured).
-On the CPU, ort-cpu/int8 uses the fewest joules per inference: 0.31 times that of the next, ort-cpu/fp32 (95.1 % interval 0.31 to 0.31, p = 0.00098; 10 rounds, 15 cells, measured).
+On GeForce GTX 1650, ort-cuda/fp32 uses the fewest joules per inference: 0.673
+times that of the next, ort-cuda/fp16 (95.1 % interval 0.673 to 0.673, p =
+0.0029; 10 rounds, 38 cells, measured).
+On GeForce RTX 3060, ort-cuda/fp16 uses the fewest joules per inference: 0.845
+times that of the next, ort-cuda/fp32 (95.1 % interval 0.845 to 0.845, p =
+0.0029; 10 rounds, 39 cells, measured).
+On the CPU, ort-cpu/int8 uses the fewest joules per inference: 0.31 times that
+of the next, ort-cpu/fp32 (95.1 % interval 0.31 to 0.31, p = 0.00098; 10 rounds,
+15 cells, measured).
 
 What does not run, or runs wrongly
 
@@ -271,7 +284,9 @@ ort-cuda/fp16, GeForce RTX 3060: unsupported: Type Error: Type parameter (T) of
   Optype (Add) bound to different types
 vit_b_16         3 of 3  1 to 32
 swin_t           3 of 3  1 to 32
-$ jouleline report --db ref.db -s findings | grep -v Query | sed -n 7,20p
+$ jouleline report --db ref.db -s findings | grep -v Query | sed -n '/^Findings/,/15 cells, measured/p'
+Findings
+
 Least energy or time:
 On GeForce GTX 1650, ort-cuda/fp32 uses the fewest joules per inference: 0.673
 times that of the next, ort-cuda/fp16 (95.1 % interval 0.673 to 0.673, p =
@@ -286,9 +301,12 @@ times that of the next, ort-cuda/fp32 (95.1 % interval 0.845 to 0.845, p =
       ORDER BY model, configuration, batch, round
 
 On the CPU, ort-cpu/int8 uses the fewest joules per inference: 0.31 times that
+of the next, ort-cpu/fp32 (95.1 % interval 0.31 to 0.31, p = 0.00098; 10 rounds,
+15 cells, measured).
 $ jouleline report --db ref.db | grep -c '^INT8: what it saves'
 1
-$ jouleline report --db ref.db -s int8 | sed -n 6,16p
+$ jouleline report --db ref.db -s int8 | sed -n '/^INT8/,/^mnasnet/p'
+INT8: what it saves and how it agrees with FP32
 
 model               saved   new /         interval     p         top-1 as FP32
                              base
@@ -310,10 +328,15 @@ $ jouleline report --db ref.db -s findings -o json | python3 -c 'import json,sql
 $ make_store small-worse there.db there; jouleline merge small.db --db both.db; jouleline merge there.db --db both.db
 small.db: 1 new studies, 10 new rounds, 40 new runs
 there.db: 1 new studies, 10 new rounds, 40 new runs
-$ jouleline report --db both.db -s devices | head -18
-On a processor on here, ort-cpu/fp32 uses the fewest joules per inference: 0.665 times that of the next, ort-cpu/fp32+threads=1 (95.1 % interval 0.661 to 0.671, p = 0.00098; 10 rounds, 2 cells, measured).
-On a processor on there, ort-cpu/fp32 uses the fewest joules per inference: 0.605 times that of the next, ort-cpu/fp32+threads=1 (95.1 % interval 0.601 to 0.61, p = 0.00098; 10 rounds, 2 cells, measured).
-(2 studies with the same settings are read as one; --study UID takes one alone, --list names them.)
+$ jouleline report --db both.db -s devices | sed -n '1,/^Medians/p' | head -27
+On a processor on here, ort-cpu/fp32 uses the fewest joules per inference: 0.665
+times that of the next, ort-cpu/fp32+threads=1 (95.1 % interval 0.661 to 0.671,
+p = 0.00098; 10 rounds, 2 cells, measured).
+On a processor on there, ort-cpu/fp32 uses the fewest joules per inference:
+0.605 times that of the next, ort-cpu/fp32+threads=1 (95.1 % interval 0.601 to
+0.61, p = 0.00098; 10 rounds, 2 cells, measured).
+(2 studies with the same settings are read as one; --study UID takes one alone,
+--list names them.)
 
 Devices against each other (unpaired)
 
@@ -329,6 +352,10 @@ a processor on there (new) against a processor on here (base),
   ort-cpu/fp32+threads=1: latency
 resnet18         1 1.100  1.092..1.108               10+10 4.3e-05 more
 mobilenet_v2     1 1.100  1.092..1.108               10+10 4.3e-05 more
+
+a processor on there (new) against a processor on here (base), ort-cpu/fp32:
+  energy
+resnet18         1 1.000 0.9927..1.007 0.8982..1.113 10+10       1 not shown
 $ jouleline report --db both.db -s cells | tail -2
 Medians over 10 rounds; intervals are order statistics that hold with 97.9 %.
 Runs of several hosts (here, there): cells of different hosts are never paired.
@@ -337,7 +364,7 @@ a processor on here is faster than a processor on there in
 ort-cpu/fp32+threads=1 at batch 1 for 2 of 2 models: throughput ratios 1.10
 (Mann-Whitney, Holm over 4 comparisons, p at most 4.3e-05, 10 and 10 runs).
 # What runs state of their own errors: marks in the cells, the parts of the variation, idle powers.
-$ make_store errors errors.db; jouleline report --db errors.db -s cells,repeatability,idle | tail -n +3
+$ make_store errors errors.db; jouleline report --db errors.db -s cells,repeatability,idle | sed '1,/^$/d'
 batch configuratio     in latency     interval energy       interval      net of
       n            flight ms/call              J/item                waking idle
                                                                           J/item
@@ -417,7 +444,7 @@ $ jouleline report --db errors.db -s repeatability -o json | grep -m5 -E 'variat
       "drift_rel": 0.0,
       "variation_rel": 0.0117015934,
       "between_p": 3.48452996e-260,
-$ jouleline report --db one.db -s repeatability,idle | tail -n +3
+$ jouleline report --db one.db -s repeatability,idle | sed '1,/^$/d'
 Repeatability: how the joules of a cell vary from run to run, and by what
 
 Cells with fewer than 3 runs are left out.

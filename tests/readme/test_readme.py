@@ -27,7 +27,7 @@ COVERED = {
 }
 NUMBER = re.compile(r"[-+]?\d[\d.,]*(?:[eE][-+]?\d+)?")
 OWN = [
-    (re.compile(r"^On .* per inference.*$", re.M), "BEST"),
+    (re.compile(r"^On .*?\sper\s+inference.*?\)\.$", re.M | re.S), "BEST"),
     (re.compile(r"^No joules: .*?help\.$", re.M | re.S), "NO-JOULES"),
     # a busy machine does not come to rest within the short warm-ups of the examples
     (re.compile(r"(?<=\d)\*"), ""),
