@@ -1,18 +1,7 @@
 #include "convert/half.h"
 #include "convert/half_rules.h"
-#include "convert/names.h"
 
-#include <stdio.h>
 #include <string.h>
-
-/* A value that was FP32: its names now, by type; p NULL where that type was not made yet. */
-struct jl_half_value {
-    jl_str as32, as16;
-    int64_t initializer;  /* index, or -1 */
-    bool pinned;          /* the initialiser has its type: another type needs a copy */
-    bool constant, shape; /* made of constants only; made of shapes and constants only */
-};
-typedef struct jl_half_value value;
 
 /* The nodes of one graph while they are rewritten. */
 typedef struct scope {
@@ -48,17 +37,11 @@ static int emit(jl_half *h, scope *s, const onnx_node *node, jl_error *err)
     return 0;
 }
 
-static value *value_of(const jl_half *h, jl_str name)
-{
-    uint32_t i = name.n ? jl_map_get(&h->now, name) : JL_MAP_NONE;
-    return i == JL_MAP_NONE ? NULL : &h->values[i];
-}
-
-static value *add_value(jl_half *h, jl_str name, jl_error *err)
+static jl_half_value *add_value(jl_half *h, jl_str name, jl_error *err)
 {
     if (h->value_count == h->value_capacity) {
         size_t capacity = h->value_capacity ? h->value_capacity * 2 : 1024;
-        value *values = jl_arena_array(h->edit->arena, capacity, sizeof *values);
+        jl_half_value *values = jl_arena_array(h->edit->arena, capacity, sizeof *values);
         if (!values) {
             no_memory(err);
             return NULL;
@@ -71,12 +54,12 @@ static value *add_value(jl_half *h, jl_str name, jl_error *err)
         no_memory(err);
         return NULL;
     }
-    value *v = &h->values[h->value_count++];
-    *v = (value){.initializer = -1};
+    jl_half_value *v = &h->values[h->value_count++];
+    *v = (jl_half_value){.initializer = -1};
     return v;
 }
 
-static jl_str *slot(value *v, jl_dtype type)
+static jl_str *slot(jl_half_value *v, jl_dtype type)
 {
     return type == JL_FLOAT ? &v->as32 : &v->as16;
 }
@@ -91,7 +74,8 @@ static int cast(jl_half *h, scope *s, jl_str from, jl_str to_name, jl_dtype type
     return rc;
 }
 
-static int note_inner_cast(jl_half *h, scope *s, const value *v, jl_dtype type, jl_error *err)
+static int note_inner_cast(jl_half *h, scope *s, const jl_half_value *v, jl_dtype type,
+                           jl_error *err)
 {
     if (s->cast_count == s->cast_capacity) {
         size_t capacity = s->cast_capacity ? s->cast_capacity * 2 : 64;
@@ -108,7 +92,7 @@ static int note_inner_cast(jl_half *h, scope *s, const value *v, jl_dtype type, 
 /* The name under which the value can be read in this type; makes a copy or a Cast when new. */
 static int want(jl_half *h, scope *s, jl_str old, jl_dtype type, jl_str *name, jl_error *err)
 {
-    value *v = value_of(h, old);
+    jl_half_value *v = jl_half_value_of(h, old);
     *name = old;
     if (!v) return 0;
     jl_str *place = slot(v, type);
@@ -131,106 +115,14 @@ static int want(jl_half *h, scope *s, jl_str old, jl_dtype type, jl_str *name, j
     return rc;
 }
 
-static bool has_subgraph(const onnx_node *node)
-{
-    for (size_t k = 0; k < node->attributes.n; k++)
-        if (node->attributes.p[k].g || node->attributes.p[k].graphs.n) return true;
-    return false;
-}
-
 static bool touches_floats(const jl_half *h, const onnx_node *node)
 {
     for (size_t k = 0; k < node->inputs.n; k++)
-        if (value_of(h, node->inputs.p[k])) return true;
+        if (jl_half_value_of(h, node->inputs.p[k])) return true;
     for (size_t k = 0; k < node->outputs.n; k++)
         if (node->outputs.p[k].n && jl_map_get(h->types, node->outputs.p[k]) == JL_FLOAT)
             return true;
-    return has_subgraph(node);
-}
-
-/* A value of the node that half has no room for: its name and max|x|. */
-static bool lacks_headroom(const jl_half *h, const onnx_node *node, jl_keep_reason *reason,
-                           jl_str *name, float *most)
-{
-    if (!h->ranges) return false;
-    for (size_t k = 0; k < node->inputs.n + node->outputs.n; k++) {
-        bool input = k < node->inputs.n;
-        *name = input ? node->inputs.p[k] : node->outputs.p[k - node->inputs.n];
-        const value *v = input ? value_of(h, *name) : NULL;
-        bool weight = v && v->initializer >= 0;
-        *reason = weight ? JL_KEEP_WEIGHT : JL_KEEP_RANGE;
-        *most = weight ? jl_edit_most(h->edit, (size_t)v->initializer)
-                       : jl_ranges_most(h->ranges, *name);
-        if (*most > (weight ? JL_HALF_LARGEST : JL_HEADROOM_LIMIT)) return true;
-    }
-    *name = (jl_str){0};
-    return false;
-}
-
-static bool asked_for(jl_half *h, const onnx_node *node)
-{
-    bool yes = jl_name_met(&h->keep, node->op_type);
-    yes |= jl_name_met(&h->keep, node->name);
-    for (size_t k = 0; k < node->outputs.n; k++)
-        yes |= jl_name_met(&h->keep, node->outputs.p[k]);
-    return yes;
-}
-
-/* Whether the node stays in FP32, and why: `why` is filled in then. */
-static bool kept(jl_half *h, const onnx_node *node, bool shape, jl_kept_node *why)
-{
-    bool known = !node->domain.n || jl_str_is(node->domain, "ai.onnx");
-    bool ours = jl_str_is(node->domain, "com.microsoft") && jl_half_microsoft(node->op_type);
-    jl_str at_fault = {0},
-           name = node->name.n || !node->outputs.n ? node->name : node->outputs.p[0];
-    if (asked_for(h, node))
-        why->reason = JL_KEEP_USER;
-    else if (!known && !ours)
-        why->reason = JL_KEEP_DOMAIN;
-    else if (known && !jl_half_defined(node->op_type, h->options->to, h->opset))
-        why->reason = JL_KEEP_OPERATOR;
-    else if (shape && !has_subgraph(node))
-        why->reason = JL_KEEP_SHAPE;
-    else if (!lacks_headroom(h, node, &why->reason, &at_fault, &why->most))
-        return false;
-    snprintf(why->op_type, sizeof why->op_type, "%.*s", JL_FMT(node->op_type));
-    snprintf(why->name, sizeof why->name, "%.*s", JL_FMT(name));
-    snprintf(why->value, sizeof why->value, "%.*s", JL_FMT(at_fault));
-    return true;
-}
-
-static void note_kept(jl_half *h, const jl_kept_node *why)
-{
-    jl_convert_summary *s = h->summary;
-    if (s->kept_count < sizeof s->kept / sizeof *s->kept) s->kept[s->kept_count] = *why;
-    s->kept_count++;
-}
-
-/* What the outputs are made of: constants only, or shapes and constants only. */
-enum { MADE_OF_CONSTANTS = 1, MADE_OF_SHAPES = 2 };
-static void nature(const jl_half *h, const jl_map *natures, const onnx_node *node, bool *constant,
-                   bool *shape)
-{
-    size_t read = jl_half_follows_first(node->op_type) ? 1 : node->inputs.n;
-    bool all = true, any_shape = false;
-    if (jl_str_is(node->op_type, "ConstantOfShape")) read = 0;
-    if (jl_half_any_type(node->op_type)) {
-        *constant = false;
-        *shape = true;
-        return;
-    }
-    for (size_t k = 0; k < read && k < node->inputs.n; k++) {
-        jl_str in = node->inputs.p[k];
-        if (!in.n) continue;
-        uint32_t n = jl_map_get(natures, in);
-        bool initializer = jl_map_get(&h->edit->initializers, in) != JL_MAP_NONE;
-        if (n == MADE_OF_SHAPES)
-            any_shape = true;
-        else if (n != MADE_OF_CONSTANTS && !initializer)
-            all = false;
-    }
-    *constant = all && !any_shape && !has_subgraph(node);
-    *shape = all && any_shape;
+    return jl_half_has_subgraph(node);
 }
 
 /* A one-element (or n-element) float attribute becomes an initialiser of the main graph. */
@@ -241,7 +133,7 @@ static int lift_tensor(jl_half *h, jl_str name, const onnx_tensor *t, jl_error *
     if (rc) return rc;
     int64_t i = jl_edit_add_initializer(h->edit, name, JL_FLOAT, t->dims.p, t->dims.n, bytes.p,
                                         bytes.n, err);
-    value *v = i < 0 ? NULL : add_value(h, name, err);
+    jl_half_value *v = i < 0 ? NULL : add_value(h, name, err);
     if (!v) return i < 0 ? (int)i : JL_ERR_MEMORY;
     v->initializer = i;
     return 0;
@@ -281,18 +173,16 @@ static bool is_output(const onnx_graph *g, jl_str name)
     return false;
 }
 
-static int convert_graph(jl_half *h, onnx_graph *g, const scope *outer, jl_map *natures,
-                         jl_error *err);
+static int convert_graph(jl_half *h, onnx_graph *g, const scope *outer, jl_error *err);
 
-static int convert_subgraphs(jl_half *h, const scope *s, onnx_node *node, jl_map *natures,
-                             jl_error *err)
+static int convert_subgraphs(jl_half *h, const scope *s, onnx_node *node, jl_error *err)
 {
     int rc = 0;
     for (size_t k = 0; !rc && k < node->attributes.n; k++) {
         onnx_attribute *a = &node->attributes.p[k];
-        if (a->g) rc = convert_graph(h, a->g, s, natures, err);
+        if (a->g) rc = convert_graph(h, a->g, s, err);
         for (size_t j = 0; !rc && j < a->graphs.n; j++)
-            rc = convert_graph(h, a->graphs.p[j], s, natures, err);
+            rc = convert_graph(h, a->graphs.p[j], s, err);
     }
     return rc;
 }
@@ -307,7 +197,7 @@ static int name_outputs(jl_half *h, scope *s, onnx_node *node, jl_dtype type, jl
     for (size_t k = 0; k < node->outputs.n; k++) {
         outputs[k] = old[k];
         if (!old[k].n || jl_map_get(h->types, old[k]) != JL_FLOAT) continue;
-        value *v = add_value(h, old[k], err);
+        jl_half_value *v = add_value(h, old[k], err);
         if (!v) return JL_ERR_MEMORY;
         if (type != s->io && is_output(s->graph, old[k])) {
             outputs[k] = jl_edit_unique(h->edit, old[k], type == JL_FLOAT ? "_fp32" : "_half");
@@ -327,7 +217,7 @@ static int read_any(jl_half *h, scope *s, onnx_node *node, jl_error *err)
 {
     jl_str *input = jl_arena_alloc(h->edit->arena, sizeof *input);
     if (!input) return no_memory(err);
-    const value *v = value_of(h, node->inputs.p[0]);
+    const jl_half_value *v = jl_half_value_of(h, node->inputs.p[0]);
     jl_dtype type = v && !v->as16.p && v->as32.p ? JL_FLOAT : h->options->to;
     int rc = want(h, s, node->inputs.p[0], type, input, err);
     node->inputs.p = input;
@@ -335,40 +225,30 @@ static int read_any(jl_half *h, scope *s, onnx_node *node, jl_error *err)
     return rc ? rc : emit(h, s, node, err);
 }
 
-static int convert_node(jl_half *h, scope *s, onnx_node node, jl_map *natures, jl_error *err)
+static int convert_node(jl_half *h, scope *s, onnx_node node, jl_error *err)
 {
     if (jl_str_is(node.op_type, "Constant") && !node.domain.n && node.attributes.n == 1 &&
         node.outputs.n == 1 && jl_map_get(h->types, node.outputs.p[0]) == JL_FLOAT)
         return lift_constant(h, &node, err);
-    bool constant, shape;
-    nature(h, natures, &node, &constant, &shape);
-    for (size_t k = 0; k < node.outputs.n; k++)
-        if (node.outputs.p[k].n && (constant || shape) &&
-            !jl_map_set(natures, node.outputs.p[k], constant ? MADE_OF_CONSTANTS : MADE_OF_SHAPES))
-            return no_memory(err);
+    bool shape;
+    int rc = jl_half_note_nature(h, &node, &shape, err);
+    if (rc) return rc;
     if (!touches_floats(h, &node)) {
         h->summary->unchanged++;
         return emit(h, s, &node, err);
     }
     if (jl_half_any_type(node.op_type)) return read_any(h, s, &node, err);
     if (s->outer && h->ranges) h->summary->unobserved++;
-    jl_kept_node why = {0};
-    jl_dtype type = h->options->to;
-    if (kept(h, &node, shape, &why)) {
-        type = JL_FLOAT;
-        note_kept(h, &why);
-    } else {
-        h->summary->converted++;
-    }
+    jl_dtype type = jl_half_keeps(h, &node, shape) ? JL_FLOAT : h->options->to;
+    if (type != JL_FLOAT) h->summary->converted++;
     jl_str *inputs = jl_arena_array(h->edit->arena, node.inputs.n, sizeof *inputs);
     if (!inputs && node.inputs.n) return no_memory(err);
-    int rc = 0;
     for (size_t k = 0; !rc && k < node.inputs.n; k++)
         rc = want(h, s, node.inputs.p[k], jl_half_fixed_input(node.op_type, k) ? JL_FLOAT : type,
                   &inputs[k], err);
     node.inputs.p = inputs;
     if (!rc && type != JL_FLOAT) rc = jl_half_attributes(h, &node, err);
-    if (!rc) rc = convert_subgraphs(h, s, &node, natures, err);
+    if (!rc) rc = convert_subgraphs(h, s, &node, err);
     return rc ? rc : name_outputs(h, s, &node, type, err);
 }
 
@@ -378,7 +258,7 @@ static int name_inputs(jl_half *h, onnx_graph *g, jl_dtype io, jl_error *err)
     for (size_t i = 0; i < g->inputs.n; i++) {
         onnx_value_info *in = &g->inputs.p[i];
         if (jl_map_get(h->types, in->name) != JL_FLOAT) continue;
-        value *v = add_value(h, in->name, err);
+        jl_half_value *v = add_value(h, in->name, err);
         if (!v) return JL_ERR_MEMORY;
         *slot(v, io) = in->name;
         set_element_type(in->type, io);
@@ -397,7 +277,7 @@ static int take_initializers(jl_half *h, onnx_graph *g, bool inner, jl_error *er
             rc = lift_tensor(h, t->name, t, err);
             continue;
         }
-        value *v = add_value(h, t->name, err);
+        jl_half_value *v = add_value(h, t->name, err);
         if (!v) return JL_ERR_MEMORY;
         v->initializer = (int64_t)i;
     }
@@ -412,7 +292,7 @@ static int take_initializers(jl_half *h, onnx_graph *g, bool inner, jl_error *er
 
 jl_dtype jl_half_type_now(const jl_half *h, jl_str name, jl_dtype before)
 {
-    const value *v = value_of(h, name);
+    const jl_half_value *v = jl_half_value_of(h, name);
     if (!v) return before;
     if (v->initializer >= 0) return JL_UNDEFINED; /* a Constant that was lifted: no annotation */
     if (jl_str_eq(v->as16, name)) return h->options->to;
@@ -427,7 +307,7 @@ static void retype_annotations(const jl_half *h, onnx_graph *g, jl_dtype io)
         onnx_value_info *info = &g->value_infos.p[i];
         jl_dtype now = jl_half_type_now(h, info->name, JL_FLOAT);
         if (now == JL_UNDEFINED) continue;
-        if (value_of(h, info->name)) set_element_type(info->type, now);
+        if (jl_half_value_of(h, info->name)) set_element_type(info->type, now);
         g->value_infos.p[left++] = *info;
     }
     g->value_infos.n = left;
@@ -435,20 +315,19 @@ static void retype_annotations(const jl_half *h, onnx_graph *g, jl_dtype io)
         set_element_type(g->outputs.p[i].type, io);
 }
 
-static int convert_graph(jl_half *h, onnx_graph *g, const scope *outer, jl_map *natures,
-                         jl_error *err)
+static int convert_graph(jl_half *h, onnx_graph *g, const scope *outer, jl_error *err)
 {
     jl_dtype io = !outer && h->options->keep_io ? JL_FLOAT : h->options->to;
     scope s = {.outer = outer, .graph = g, .io = io};
     int rc = name_inputs(h, g, io, err);
     if (!rc) rc = take_initializers(h, g, outer != NULL, err);
     for (size_t i = 0; !rc && !outer && i < g->outputs.n; i++) {
-        value *v = value_of(h, g->outputs.p[i].name);
+        jl_half_value *v = jl_half_value_of(h, g->outputs.p[i].name);
         jl_str name;
         if (v && v->initializer >= 0) rc = want(h, &s, g->outputs.p[i].name, io, &name, err);
     }
     for (size_t i = 0; !rc && i < g->nodes.n; i++)
-        rc = convert_node(h, &s, g->nodes.p[i], natures, err);
+        rc = convert_node(h, &s, g->nodes.p[i], err);
     for (size_t i = 0; !rc && outer && i < g->outputs.n; i++)
         rc = want(h, &s, g->outputs.p[i].name, io, &g->outputs.p[i].name, err);
     if (rc) return rc;
@@ -462,8 +341,7 @@ static int convert_graph(jl_half *h, onnx_graph *g, const scope *outer, jl_map *
 
 int jl_half_model(jl_half *h, jl_error *err)
 {
-    jl_map natures = {0};
-    int rc = convert_graph(h, h->edit->graph, NULL, &natures, err);
-    jl_map_free(&natures);
+    int rc = convert_graph(h, h->edit->graph, NULL, err);
+    jl_map_free(&h->natures);
     return rc;
 }

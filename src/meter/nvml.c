@@ -6,9 +6,7 @@
  * attention", SC24, arXiv 2312.02741; the gain error of about 5 % is theirs too. */
 #include "meter/nvml_abi.h"
 
-#include "base/dl.h"
 #include "meter/meters.h"
-#include "meter/sysfs.h"
 
 #include <dlfcn.h>
 #include <stdio.h>
@@ -33,99 +31,6 @@ typedef struct nvml {
     sensor sensor[DOMAINS_MOST];
     jl_meter_domain domain[DOMAINS_MOST];
 } nvml;
-
-static const char *words(const nvml_api *api, int rc)
-{
-    return api->error_string ? api->error_string(rc) : "error";
-}
-
-static const char *remedy(int rc)
-{
-    switch (rc) {
-    case NVML_DRIVER_NOT_LOADED:
-        return "sudo modprobe nvidia";
-    case NVML_NO_PERMISSION:
-        return "sudo chmod a+rw /dev/nvidia* (or join the group that owns them)";
-    case NVML_VERSION_MISMATCH:
-        return "reboot: the driver was updated, but the old kernel module still runs";
-    default:
-        return "nvidia-smi should list the GPU; in a container, start it with --gpus all";
-    }
-}
-
-static int load(const jl_meter_options *options, nvml_api *api, jl_error *err)
-{
-    char path[1024] = "libnvidia-ml.so.1";
-    if (options->args && options->args[0])
-        snprintf(path, sizeof path, "%s", options->args);
-    else if (options->root && options->root[0])
-        jl_sysfs_path(path, sizeof path, options->root, "/usr/lib/libnvidia-ml.so.1");
-    const jl_symbol symbols[] = {
-        {"nvmlInit_v2", (void **)&api->init, true},
-        {"nvmlShutdown", (void **)&api->shutdown, true},
-        {"nvmlErrorString", (void **)&api->error_string, false},
-        {"nvmlSystemGetDriverVersion", (void **)&api->driver_version, false},
-        {"nvmlDeviceGetCount_v2", (void **)&api->count, true},
-        {"nvmlDeviceGetHandleByIndex_v2", (void **)&api->by_index, true},
-        {"nvmlDeviceGetName", (void **)&api->name, false},
-        {"nvmlDeviceGetUUID", (void **)&api->uuid, true},
-        {"nvmlDeviceGetArchitecture", (void **)&api->architecture, false},
-        {"nvmlDeviceGetMigMode", (void **)&api->mig_mode, false},
-        {"nvmlDeviceGetTotalEnergyConsumption", (void **)&api->energy, false},
-        {"nvmlDeviceGetPowerUsage", (void **)&api->power, false},
-        {"nvmlDeviceGetFieldValues", (void **)&api->fields, false},
-        {"nvmlDeviceGetTemperature", (void **)&api->temperature, false},
-        {"nvmlDeviceGetClockInfo", (void **)&api->clock, false},
-        {"nvmlDeviceGetEnforcedPowerLimit", (void **)&api->power_limit, false},
-        {"nvmlDeviceGetCurrentClocksEventReasons", (void **)&api->reasons, false},
-        {"nvmlDeviceGetCurrentClocksThrottleReasons", (void **)&api->old_reasons, false},
-        {"nvmlDeviceGetComputeRunningProcesses_v3", (void **)&api->processes, false},
-        {"nvmlDeviceGetCurrPcieLinkGeneration", (void **)&api->link_generation, false},
-        {"nvmlDeviceGetCurrPcieLinkWidth", (void **)&api->link_width, false},
-        {"nvmlDeviceGetMaxPcieLinkGeneration", (void **)&api->link_most_generation, false},
-        {"nvmlDeviceGetMaxPcieLinkWidth", (void **)&api->link_most_width, false},
-        {0},
-    };
-    int rc = jl_dl_open(path, symbols, &api->library, err);
-    if (rc) return rc;
-    if (!api->reasons) api->reasons = api->old_reasons;
-    rc = api->init();
-    if (rc == NVML_OK) return 0;
-    jl_fail(err, JL_ERR_MISSING, "NVML does not start: %s; to fix: %s", words(api, rc), remedy(rc));
-    dlclose(api->library);
-    api->library = NULL;
-    return JL_ERR_MISSING;
-}
-
-/* A field's number; false when this GPU does not have it. */
-static bool field(const nvml_api *api, nvml_device device, uint32_t id, uint32_t scope, double *out)
-{
-    nvml_field f = {.field = id, .scope = scope};
-    if (!api->fields || api->fields(device, 1, &f) != NVML_OK || f.result != NVML_OK) return false;
-    switch (f.type) {
-    case 0:
-        *out = f.value.d;
-        return true;
-    case 1:
-        *out = f.value.u32;
-        return true;
-    case 2:
-    case 3:
-        *out = (double)f.value.u64;
-        return true;
-    case 4:
-        *out = (double)f.value.i64;
-        return true;
-    case 5:
-        *out = f.value.i32;
-        return true;
-    case 6:
-        *out = f.value.u16;
-        return true;
-    default:
-        return false;
-    }
-}
 
 /* Usual times of the generation, in seconds. */
 static void sensor_times(const nvml_api *api, nvml_device device, jl_meter_domain *d)
@@ -176,7 +81,8 @@ static void add_board(nvml *n, nvml_device device, unsigned gpu, const char *uui
     sensor *s = &n->sensor[n->count - 1];
     d->has_counter = n->api.energy && n->api.energy(device, &mj) == NVML_OK;
     /* the averaged field says how it averages; GetPowerUsage depends on the generation */
-    s->power_by_field = field(&n->api, device, NVML_FIELD_POWER_AVERAGE, NVML_SCOPE_GPU, &value);
+    s->power_by_field =
+        jl_nvml_field(&n->api, device, NVML_FIELD_POWER_AVERAGE, NVML_SCOPE_GPU, &value);
     d->has_power = s->power_by_field || (n->api.power && n->api.power(device, &mw) == NVML_OK);
     if (d->has_counter || d->has_power) return;
     n->count--;
@@ -189,9 +95,9 @@ static void add_board(nvml *n, nvml_device device, unsigned gpu, const char *uui
 static bool scope_energy(const nvml_api *api, nvml_device device, uint32_t scope)
 {
     double before, mj, after;
-    if (!field(api, device, NVML_FIELD_ENERGY, NVML_SCOPE_GPU, &before) ||
-        !field(api, device, NVML_FIELD_ENERGY, scope, &mj) ||
-        !field(api, device, NVML_FIELD_ENERGY, NVML_SCOPE_GPU, &after))
+    if (!jl_nvml_field(api, device, NVML_FIELD_ENERGY, NVML_SCOPE_GPU, &before) ||
+        !jl_nvml_field(api, device, NVML_FIELD_ENERGY, scope, &mj) ||
+        !jl_nvml_field(api, device, NVML_FIELD_ENERGY, NVML_SCOPE_GPU, &after))
         return false;
     return mj > 0 && (mj < before || mj > after);
 }
@@ -202,7 +108,7 @@ static void add_scope(nvml *n, nvml_device device, unsigned gpu, const char *uui
 {
     double mw = 0;
     bool energy = scope_energy(&n->api, device, scope);
-    bool power = field(&n->api, device, NVML_FIELD_POWER_INSTANT, scope, &mw) && mw > 0;
+    bool power = jl_nvml_field(&n->api, device, NVML_FIELD_POWER_INSTANT, scope, &mw) && mw > 0;
     if (!energy && !power) return;
     jl_meter_domain *d = add(n, device, gpu, uuid, scope);
     d->has_counter = energy;
@@ -222,7 +128,8 @@ static void add_gpu(nvml *n, unsigned i)
     if (!rc) rc = n->api.uuid(device, uuid, sizeof uuid);
     if (rc) {
         n->refused++;
-        snprintf(n->note, sizeof n->note, "GPU %u does not answer: %.150s", i, words(&n->api, rc));
+        snprintf(n->note, sizeof n->note, "GPU %u does not answer: %.150s", i,
+                 jl_nvml_words(&n->api, rc));
         return;
     }
     if (n->api.mig_mode && n->api.mig_mode(device, &mig, &pending) == NVML_OK && mig) {
@@ -256,14 +163,15 @@ static int nvml_open(const jl_meter_options *options, void **ctx, jl_error *err)
     nvml *n = calloc(1, sizeof *n);
     if (!n) return jl_fail(err, JL_ERR_MEMORY, "out of memory");
     n->clock = options->clock ? options->clock : &jl_clock_real;
-    int rc = load(options, &n->api, err);
+    int rc = jl_nvml_load(options, &n->api, err);
     if (rc) {
         free(n);
         return rc;
     }
     rc = n->api.count(&n->gpus);
     if (rc) {
-        jl_fail(err, JL_ERR_MISSING, "NVML does not count its GPUs: %s", words(&n->api, rc));
+        jl_fail(err, JL_ERR_MISSING, "NVML does not count its GPUs: %s",
+                jl_nvml_words(&n->api, rc));
         nvml_close(n);
         return JL_ERR_MISSING;
     }
@@ -291,7 +199,7 @@ static int read_failed(const nvml *n, size_t domain, int rc, jl_error *err)
     int code = rc == NVML_GPU_IS_LOST || rc == NVML_UNINITIALIZED || rc == NVML_NOT_SUPPORTED
                    ? JL_ERR_MISSING
                    : JL_ERR_IO;
-    return jl_fail(err, code, "%s: %s", n->domain[domain].label, words(&n->api, rc));
+    return jl_fail(err, code, "%s: %s", n->domain[domain].label, jl_nvml_words(&n->api, rc));
 }
 
 static int read_energy(nvml *n, size_t domain, jl_meter_reading *out, jl_error *err)
@@ -303,7 +211,7 @@ static int read_energy(nvml *n, size_t domain, jl_meter_reading *out, jl_error *
     out->t_before_ns = n->clock->now_ns(n->clock->ctx);
     if (s->scope == NVML_SCOPE_GPU)
         rc = n->api.energy(s->device, &mj);
-    else if (!field(&n->api, s->device, NVML_FIELD_ENERGY, s->scope, &value))
+    else if (!jl_nvml_field(&n->api, s->device, NVML_FIELD_ENERGY, s->scope, &value))
         rc = NVML_NOT_SUPPORTED;
     out->t_after_ns = n->clock->now_ns(n->clock->ctx);
     if (rc != NVML_OK) return read_failed(n, domain, rc, err);
@@ -322,7 +230,7 @@ static int read_power(nvml *n, size_t domain, bool timed, jl_meter_reading *out,
     if (timed) out->t_before_ns = n->clock->now_ns(n->clock->ctx);
     if (!s->power_by_field)
         rc = n->api.power(s->device, &mw);
-    else if (!field(&n->api, s->device, id, s->scope, &value))
+    else if (!jl_nvml_field(&n->api, s->device, id, s->scope, &value))
         rc = NVML_NOT_SUPPORTED;
     if (timed) out->t_after_ns = n->clock->now_ns(n->clock->ctx);
     if (rc != NVML_OK) return read_failed(n, domain, rc, err);
@@ -357,10 +265,10 @@ static void read_throttle(const nvml_api *api, nvml_device device, uint32_t want
         out->valid |= JL_READ_THROTTLE;
     }
     if ((want & JL_READ_THROTTLE_NS) &&
-        field(api, device, NVML_FIELD_TIME_POWER_CAP, NVML_SCOPE_GPU, &cap) &&
-        field(api, device, NVML_FIELD_TIME_SW_THERMAL, NVML_SCOPE_GPU, &sw) &&
-        field(api, device, NVML_FIELD_TIME_HW_THERMAL, NVML_SCOPE_GPU, &hw) &&
-        field(api, device, NVML_FIELD_TIME_POWER_BRAKE, NVML_SCOPE_GPU, &brake)) {
+        jl_nvml_field(api, device, NVML_FIELD_TIME_POWER_CAP, NVML_SCOPE_GPU, &cap) &&
+        jl_nvml_field(api, device, NVML_FIELD_TIME_SW_THERMAL, NVML_SCOPE_GPU, &sw) &&
+        jl_nvml_field(api, device, NVML_FIELD_TIME_HW_THERMAL, NVML_SCOPE_GPU, &hw) &&
+        jl_nvml_field(api, device, NVML_FIELD_TIME_POWER_BRAKE, NVML_SCOPE_GPU, &brake)) {
         out->throttle_cap_ns = (int64_t)cap;
         out->throttle_disturb_ns = (int64_t)(sw + hw + brake);
         out->valid |= JL_READ_THROTTLE_NS;

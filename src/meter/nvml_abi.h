@@ -3,7 +3,7 @@
 #ifndef JL_METER_NVML_ABI_H
 #define JL_METER_NVML_ABI_H
 
-#include <stdint.h>
+#include "jouleline/meter.h"
 
 typedef struct nvml_device *nvml_device;
 
@@ -83,5 +83,14 @@ typedef struct nvml_api {
     int (*link_most_generation)(nvml_device, unsigned *);
     int (*link_most_width)(nvml_device, unsigned *);
 } nvml_api;
+
+/* Loads and starts NVML: the library that the options name, else the one below their root, else
+ * the system's. JL_ERR_MISSING says "; to fix: " and what would help. */
+int jl_nvml_load(const jl_meter_options *options, nvml_api *api, jl_error *err);
+/* NVML's own words for what a call returned. */
+const char *jl_nvml_words(const nvml_api *api, int rc);
+/* A field's number; false when this GPU does not have it. */
+bool jl_nvml_field(const nvml_api *api, nvml_device device, uint32_t id, uint32_t scope,
+                   double *out);
 
 #endif

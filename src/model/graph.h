@@ -59,6 +59,8 @@ typedef struct jl_graph {
 /* Everything lives in the arena. JL_ERR_FORMAT names the node or value: a value made twice, read
  * but never made, a cycle. */
 int jl_graph_new(const onnx_model *model, jl_arena *arena, jl_graph **graph, jl_error *err);
+/* Fills in the order of every scope, as the last step of jl_graph_new; a cycle is named. */
+int jl_graph_order(jl_graph *g, jl_arena *arena, jl_error *err);
 
 /* Version of a domain ("" for ai.onnx) for the nodes of a scope; 0 when not imported. */
 int64_t jl_graph_opset(const jl_graph *g, uint32_t scope, const char *domain);
