@@ -9,66 +9,109 @@
 #include "store/sql.h"
 #include "store/stamps.h"
 
+/* The columns of a run that its record holds; below, those of its joules and its agreement. */
+#define RUN(member) JL_COLUMN(jl_run_record, #member, member)
+static const jl_column run_columns[] = {
+    {JL_COLUMN_ID(jl_run_record, "round", round)},
+    {JL_COLUMN_ID(jl_run_record, "cell", cell)},
+    {JL_COLUMN_ID(jl_run_record, "device", device)},
+    {RUN(start_method)},
+    {RUN(stage)},
+    {RUN(message)},
+    {RUN(stderr_tail)},
+    {RUN(disturbed)},
+    {RUN(stopped)},
+    {RUN(position)},
+    {RUN(attempt)},
+    {RUN(simulated)},
+    {RUN(signal)},
+    {RUN(start_ns)},
+    {RUN(load_ns)},
+    {RUN(warm_ns)},
+    {RUN(measure_ns)},
+    {RUN(check_ns)},
+    {RUN(total_ns)},
+    {RUN(input_seed)},
+    {RUN(settled)},
+    {RUN(power_capped)},
+    {RUN(calls)},
+    {RUN(latency_ns)},
+    {RUN(latency_low_ns)},
+    {RUN(latency_high_ns)},
+    {RUN(latency_mean_ns)},
+    {RUN(latency_min_ns)},
+    {RUN(latency_max_ns)},
+    {RUN(latency_p90_ns)},
+    {RUN(latency_p95_ns)},
+    {RUN(latency_p99_ns)},
+    {RUN(throughput_items_per_s)},
+    {RUN(first_call_ns)},
+    {RUN(cpu_ns_per_item)},
+    {RUN(peak_rss_bytes)},
+    {RUN(device_memory_bytes)},
+    {RUN(temperature_c)},
+    {RUN(sm_clock_mhz)},
+    {RUN(mem_clock_mhz)},
+    {RUN(power_limit_w)},
+};
+enum { RUN_COLUMNS = sizeof run_columns / sizeof *run_columns };
+
+#define ENERGY(member) JL_COLUMN(jl_energy_record, #member, member)
+static const jl_column energy_columns[] = {
+    {JL_COLUMN_ID(jl_energy_record, "meter", meter)},
+    {ENERGY(scope)},
+    {ENERGY(headline)},
+    {ENERGY(method)},
+    {JL_COLUMN(jl_energy_record, "gross_j_per_item", gross_j)},
+    {ENERGY(gross_se_j)},
+    {ENERGY(gross_low_j)},
+    {ENERGY(gross_high_j)},
+    {JL_COLUMN(jl_energy_record, "net_sleeping_j_per_item", net_sleeping_j)},
+    {ENERGY(net_sleeping_se_j)},
+    {JL_COLUMN(jl_energy_record, "net_waking_j_per_item", net_waking_j)},
+    {ENERGY(net_waking_se_j)},
+    {ENERGY(systematic_rel)},
+    {ENERGY(power_w)},
+    {ENERGY(window_j)},
+    {ENERGY(window_items)},
+    {ENERGY(window_s)},
+    {ENERGY(ticks)},
+    {ENERGY(simulated)},
+    {ENERGY(modelled)},
+    {ENERGY(reason)},
+    {ENERGY(sensor_se_j)},
+    {ENERGY(drift_rel)},
+    {ENERGY(drift_se_rel)},
+    {ENERGY(slope_check_rel)},
+    {ENERGY(power_check_rel)},
+    {ENERGY(power_check_se_rel)},
+};
+enum { ENERGY_COLUMNS = sizeof energy_columns / sizeof *energy_columns };
+
+#define AGREEMENT(member) JL_COLUMN(jl_agreement_record, #member, member)
+static const jl_column agreement_columns[] = {
+    {AGREEMENT(output)},         {AGREEMENT(reference)},          {AGREEMENT(items)},
+    {AGREEMENT(cosine_min)},     {AGREEMENT(cosine_centred_min)}, {AGREEMENT(max_abs_error)},
+    {AGREEMENT(mean_abs_error)}, {AGREEMENT(nan_count)},          {AGREEMENT(inf_count)},
+    {AGREEMENT(new_nan_or_inf)}, {AGREEMENT(top1_agree)},         {AGREEMENT(top5_agree)},
+};
+enum { AGREEMENT_COLUMNS = sizeof agreement_columns / sizeof *agreement_columns };
+
 jl_run_record jl_run_record_empty(void)
 {
-    return (jl_run_record){
-        .signal = JL_ABSENT,
-        .start_ns = JL_ABSENT,
-        .load_ns = JL_ABSENT,
-        .warm_ns = JL_ABSENT,
-        .measure_ns = JL_ABSENT,
-        .check_ns = JL_ABSENT,
-        .total_ns = JL_ABSENT,
-        .settled = JL_ABSENT,
-        .power_capped = JL_ABSENT,
-        .calls = JL_ABSENT,
-        .latency_ns = NAN,
-        .latency_low_ns = NAN,
-        .latency_high_ns = NAN,
-        .latency_mean_ns = NAN,
-        .latency_min_ns = JL_ABSENT,
-        .latency_max_ns = JL_ABSENT,
-        .latency_p90_ns = NAN,
-        .latency_p95_ns = NAN,
-        .latency_p99_ns = NAN,
-        .throughput_items_per_s = NAN,
-        .cpu_ns_per_item = NAN,
-        .first_call_ns = JL_ABSENT,
-        .peak_rss_bytes = JL_ABSENT,
-        .device_memory_bytes = JL_ABSENT,
-        .temperature_c = NAN,
-        .sm_clock_mhz = NAN,
-        .mem_clock_mhz = NAN,
-        .power_limit_w = NAN,
-        .attempt = 1,
-    };
+    jl_run_record r = {0};
+    jl_sql_empty(run_columns, RUN_COLUMNS, &r);
+    r.position = 0;
+    r.attempt = 1;
+    r.input_seed = 0;
+    return r;
 }
 
 jl_energy_record jl_energy_record_empty(void)
 {
-    return (jl_energy_record){
-        .method = "none",
-        .gross_j = NAN,
-        .gross_se_j = NAN,
-        .gross_low_j = NAN,
-        .gross_high_j = NAN,
-        .net_sleeping_j = NAN,
-        .net_sleeping_se_j = NAN,
-        .net_waking_j = NAN,
-        .net_waking_se_j = NAN,
-        .systematic_rel = NAN,
-        .power_w = NAN,
-        .window_j = NAN,
-        .window_items = NAN,
-        .window_s = NAN,
-        .ticks = JL_ABSENT,
-        .sensor_se_j = NAN,
-        .drift_rel = NAN,
-        .drift_se_rel = NAN,
-        .slope_check_rel = NAN,
-        .power_check_rel = NAN,
-        .power_check_se_rel = NAN,
-    };
+    jl_energy_record e = {.method = "none"};
+    jl_sql_empty(energy_columns, ENERGY_COLUMNS, &e);
+    return e;
 }
 
 static int put_facts(jl_store *s, const char *json, jl_id *id, jl_error *err)
@@ -82,24 +125,6 @@ static int put_facts(jl_store *s, const char *json, jl_id *id, jl_error *err)
                          "INSERT INTO facts(uid, json) VALUES(?,?) "
                          "ON CONFLICT(uid) DO UPDATE SET json=excluded.json RETURNING id",
                          "tt", uid, json);
-}
-
-static int put_energy(jl_store *s, jl_id run, const jl_energy_record *e, jl_error *err)
-{
-    return jl_sql_exec(
-        s, err,
-        "INSERT INTO energy(run, scope, meter, headline, method, gross_j_per_item, gross_se_j, "
-        "gross_low_j, gross_high_j, net_sleeping_j_per_item, net_sleeping_se_j, "
-        "net_waking_j_per_item, net_waking_se_j, systematic_rel, power_w, window_j, window_items, "
-        "window_s, ticks, simulated, modelled, reason, sensor_se_j, drift_rel, drift_se_rel, "
-        "slope_check_rel, power_check_rel, power_check_se_rel) "
-        "VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
-        "rtritdddddddddddddiiitdddddd", run, e->scope, e->meter, (int64_t)e->headline, e->method,
-        e->gross_j, e->gross_se_j, e->gross_low_j, e->gross_high_j, e->net_sleeping_j,
-        e->net_sleeping_se_j, e->net_waking_j, e->net_waking_se_j, e->systematic_rel, e->power_w,
-        e->window_j, e->window_items, e->window_s, e->ticks, (int64_t)e->simulated,
-        (int64_t)e->modelled, e->reason, e->sensor_se_j, e->drift_rel, e->drift_se_rel,
-        e->slope_check_rel, e->power_check_rel, e->power_check_se_rel);
 }
 
 static double if_read(const jl_tick *t, uint32_t bit, double value)
@@ -124,18 +149,6 @@ static int put_ticks(jl_store *s, jl_id run, const jl_ticks_record *r, jl_error 
     return rc;
 }
 
-static int put_agreement(jl_store *s, jl_id run, const jl_agreement_record *a, jl_error *err)
-{
-    return jl_sql_exec(
-        s, err,
-        "INSERT INTO agreement(run, output, reference, items, cosine_min, cosine_centred_min, "
-        "max_abs_error, mean_abs_error, nan_count, inf_count, new_nan_or_inf, top1_agree, "
-        "top5_agree) VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?)",
-        "rttiddddiiiii", run, a->output, a->reference, a->items, a->cosine_min,
-        a->cosine_centred_min, a->max_abs_error, a->mean_abs_error, a->nan_count, a->inf_count,
-        (int64_t)a->new_nan_or_inf, a->top1_agree, a->top5_agree);
-}
-
 static int put_stamps(jl_store *s, jl_id run, const jl_run_record *r, jl_error *err)
 {
     if (!r->pairs || !r->pair_count) return 0;
@@ -156,26 +169,9 @@ static int put_row(jl_store *s, const jl_run_record *r, jl_id facts, jl_id *id, 
 {
     char uid[33];
     jl_store_uid(uid);
-    return jl_sql_number(
-        s, id, 0, err,
-        "INSERT INTO run(uid, round, cell, device, position, attempt, outcome, stage, message, "
-        "signal, stderr_tail, simulated, started_at, start_method, start_ns, load_ns, warm_ns, "
-        "measure_ns, check_ns, total_ns, input_seed, settled, disturbed, power_capped, calls, "
-        "stopped, latency_ns, latency_low_ns, latency_high_ns, latency_mean_ns, latency_min_ns, "
-        "latency_max_ns, latency_p90_ns, latency_p95_ns, latency_p99_ns, throughput_items_per_s, "
-        "first_call_ns, cpu_ns_per_item, peak_rss_bytes, device_memory_bytes, temperature_c, "
-        "sm_clock_mhz, mem_clock_mhz, power_limit_w, facts) VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,"
-        "?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) RETURNING id",
-        "trrriitttitittiiiiiiiitiitddddiiddddidiiddddr", uid, r->round, r->cell, r->device,
-        r->position, r->attempt, jl_outcome_name(r->outcome), r->stage, r->message, r->signal,
-        r->stderr_tail, (int64_t)r->simulated, r->started_at, r->start_method, r->start_ns,
-        r->load_ns, r->warm_ns, r->measure_ns, r->check_ns, r->total_ns, (int64_t)r->input_seed,
-        r->settled, r->disturbed, r->power_capped, r->calls, r->stopped, r->latency_ns,
-        r->latency_low_ns, r->latency_high_ns, r->latency_mean_ns, r->latency_min_ns,
-        r->latency_max_ns, r->latency_p90_ns, r->latency_p95_ns, r->latency_p99_ns,
-        r->throughput_items_per_s, r->first_call_ns, r->cpu_ns_per_item, r->peak_rss_bytes,
-        r->device_memory_bytes, r->temperature_c, r->sm_clock_mhz, r->mem_clock_mhz,
-        r->power_limit_w, facts);
+    return jl_sql_insert(s, "run", run_columns, RUN_COLUMNS, r, id, err,
+                         "uid, outcome, started_at, facts", "tttr", uid,
+                         jl_outcome_name(r->outcome), r->started_at, facts);
 }
 
 typedef struct put_arg {
@@ -194,11 +190,13 @@ static int put_run(jl_store *s, void *arg, jl_error *err)
                          r->round, r->cell);
     if (!rc) rc = put_row(s, r, facts, &a->id, err);
     for (size_t i = 0; !rc && i < r->energy_count; i++)
-        rc = put_energy(s, a->id, &r->energy[i], err);
+        rc = jl_sql_insert(s, "energy", energy_columns, ENERGY_COLUMNS, &r->energy[i], NULL, err,
+                           "run", "r", a->id);
     for (size_t i = 0; !rc && i < r->ticks_count; i++)
         rc = put_ticks(s, a->id, &r->ticks[i], err);
     for (size_t i = 0; !rc && i < r->agreement_count; i++)
-        rc = put_agreement(s, a->id, &r->agreement[i], err);
+        rc = jl_sql_insert(s, "agreement", agreement_columns, AGREEMENT_COLUMNS, &r->agreement[i],
+                           NULL, err, "run", "r", a->id);
     return rc ? rc : put_stamps(s, a->id, r, err);
 }
 
