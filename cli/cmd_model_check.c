@@ -5,7 +5,9 @@
 
 #include "base/map.h"
 #include "base/process.h"
+#include "base/scratch.h"
 #include "cli.h"
+#include "display.h"
 #include "jouleline/check.h"
 #include "sample_options.h"
 
@@ -60,7 +62,7 @@ static const jl_option options[] = {
 
 typedef struct work {
     const settings *s;
-    const char *base, *other;
+    const char *base, *other, *scratch;
 } work;
 
 /* Lines "name class" (by the file's name or its last part) or "class" (by place). */
@@ -117,7 +119,7 @@ static int check(void *arg, jl_buf *out, jl_error *err)
     for (size_t i = 0; !rc && i < samples.count; i++)
         labels[i] = -1;
     if (!rc && s->labels) rc = read_labels(s->labels, set, samples.count, arena, labels, err);
-    if (!rc) rc = jl_check_run(&base, &other, &samples, labels, "/tmp", &result, err);
+    if (!rc) rc = jl_check_run(&base, &other, &samples, labels, w->scratch, &result, err);
     jl_sample_set_close(set);
     jl_model_close(model);
     jl_arena_free(arena);
@@ -195,8 +197,13 @@ static int run(const jl_invocation *call)
     jl_check result;
     JL_CLEANUP(jl_buf_free) jl_buf answer = {0};
     jl_error err = {0};
-    if (jl_call_in_child(check, &w, s->timeout_ns, sizeof result, &answer, &err))
-        return jl_report_error(call, &err);
+    jl_path scratch;
+    const volatile sig_atomic_t *interrupted = jl_catch_signals();
+    if (jl_scratch_make(&scratch, "check", &err)) return jl_report_error(call, &err);
+    w.scratch = scratch.s;
+    int rc = jl_call_in_child(check, &w, s->timeout_ns, interrupted, sizeof result, &answer, &err);
+    jl_scratch_remove(&scratch);
+    if (rc) return jl_report_error(call, &err);
     memcpy(&result, answer.p, sizeof result);
     bool noise = !s->images && !s->npy;
     if (s->format)

@@ -4,6 +4,7 @@
 
 #include "base/process.h"
 #include "cli.h"
+#include "display.h"
 #include "jouleline/clock.h"
 #include "jouleline/convert.h"
 #include "sample_options.h"
@@ -182,7 +183,8 @@ static int run(const jl_invocation *call)
     if (!rc && s->to == TO_MIXED) {
         JL_CLEANUP(jl_buf_free) jl_buf answer = {0};
         w.scratch = jl_arena_printf(call->arena, "%s.ranges-%d", w.output, (int)getpid());
-        rc = jl_call_in_child(convert_mixed, &w, s->timeout_ns, sizeof summary, &answer, &err);
+        rc = jl_call_in_child(convert_mixed, &w, s->timeout_ns, jl_catch_signals(), sizeof summary,
+                              &answer, &err);
         unlink(w.scratch);
         if (!rc) memcpy(&summary, answer.p, sizeof summary);
         if (rc == JL_ERR_CRASH || rc == JL_ERR_TIMEOUT)

@@ -9,11 +9,11 @@
 #include "base/process.h"
 #include "base/scratch.h"
 #include "cli.h"
+#include "display.h"
 #include "jouleline/clock.h"
 #include "jouleline/quantize.h"
 #include "jouleline/statistics.h"
 #include "sample_options.h"
-#include "terminal.h"
 
 typedef struct settings {
     const char *output, *images, *preprocess, *npy;
@@ -208,15 +208,20 @@ static int run_child(work *w, jl_arena *arena, outcome *result, jl_error *err)
 {
     JL_CLEANUP(jl_buf_free) jl_buf answer = {0};
     jl_path scratch;
+    const volatile sig_atomic_t *interrupted = jl_catch_signals();
     w->doing = mmap(NULL, WORDS, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (w->doing == MAP_FAILED) return jl_fail_errno(err, JL_ERR_MEMORY, "no memory to share");
     int rc = jl_scratch_make(&scratch, "quantize", err);
     if (!rc && !(w->scratch = jl_arena_printf(arena, "%s", scratch.s)))
         rc = jl_fail(err, JL_ERR_MEMORY, "no memory for a path");
-    if (!rc) rc = jl_call_in_child(quantize, w, w->s->timeout_ns, sizeof *result, &answer, err);
+    if (!rc)
+        rc = jl_call_in_child(quantize, w, w->s->timeout_ns, interrupted, sizeof *result, &answer,
+                              err);
     jl_scratch_remove(&scratch);
     if (!rc) memcpy(result, answer.p, sizeof *result);
     if (rc == JL_ERR_CRASH || rc == JL_ERR_TIMEOUT) rc = explain_end(w, err);
+    if (rc == JL_ERR_INTERRUPTED && *w->doing)
+        rc = jl_fail(err, rc, "interrupted while %s", w->doing);
     munmap(w->doing, WORDS);
     return rc;
 }

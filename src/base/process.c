@@ -262,17 +262,23 @@ static bool drain(int fd, jl_buf *to, size_t limit_bytes)
     return true;
 }
 
+/* Milliseconds between looks at a flag that a signal may set just before poll() sleeps. */
+enum { LOOK_MS = 100 };
+
 /* Reads the pipes until all are closed, or the process has ended and they are empty (a
- * grandchild may hold them open), or the deadline: then false. */
+ * grandchild may hold them open), or the deadline or the flag: then false. */
 static bool drain_all(const jl_process *p, int fds[2], jl_buf *const to[2], size_t limit_bytes,
-                      int64_t deadline_ns)
+                      int64_t deadline_ns, const volatile sig_atomic_t *interrupted)
 {
     bool ended = false;
     while (fds[0] >= 0 || fds[1] >= 0) {
+        if (interrupted && *interrupted) return false;
+        int sleep_ms = ended ? 0 : poll_timeout_ms(deadline_ns);
+        if (interrupted && (sleep_ms < 0 || sleep_ms > LOOK_MS)) sleep_ms = LOOK_MS;
         struct pollfd polled[3] = {{.fd = fds[0], .events = POLLIN},
                                    {.fd = fds[1], .events = POLLIN},
                                    {.fd = ended ? -1 : p->pidfd, .events = POLLIN}};
-        int n = poll(polled, 3, ended ? 0 : poll_timeout_ms(deadline_ns));
+        int n = poll(polled, 3, sleep_ms);
         if (n < 0 && errno != EINTR) return false;
         if (n == 0 && ended) return true;
         for (int i = 0; n > 0 && i < 2; i++)
@@ -307,8 +313,9 @@ int jl_process_run(const jl_spawn *spawn, int64_t timeout_ns, size_t limit_bytes
     close_fd(&ends[0][1]);
     close_fd(&ends[1][1]);
     int reading[2] = {ends[0][0], ends[1][0]};
-    if (!rc && (!drain_all(&p, reading, (jl_buf *const[]){out, errors}, limit_bytes, deadline_ns) ||
-                jl_process_wait(&p, deadline_ns, result, NULL) < 0)) {
+    if (!rc &&
+        (!drain_all(&p, reading, (jl_buf *const[]){out, errors}, limit_bytes, deadline_ns, NULL) ||
+         jl_process_wait(&p, deadline_ns, result, NULL) < 0)) {
         jl_process_kill(&p);
         rc = jl_fail(err, JL_ERR_TIMEOUT, "%s did not end within %.3g s and was killed", s.argv[0],
                      (double)timeout_ns / 1e9);
@@ -367,7 +374,8 @@ static int take_answer(const jl_buf *raw, const jl_exit *ended, jl_buf *out, jl_
     return out->failed ? jl_fail(err, JL_ERR_MEMORY, "no memory for a helper's answer") : 0;
 }
 
-int jl_call_in_child(jl_child_fn fn, void *arg, int64_t timeout_ns, size_t limit_bytes, jl_buf *out,
+int jl_call_in_child(jl_child_fn fn, void *arg, int64_t timeout_ns,
+                     const volatile sig_atomic_t *interrupted, size_t limit_bytes, jl_buf *out,
                      jl_error *err)
 {
     int64_t deadline_ns = deadline_after_ns(timeout_ns);
@@ -383,12 +391,14 @@ int jl_call_in_child(jl_child_fn fn, void *arg, int64_t timeout_ns, size_t limit
     jl_exit ended = {0};
     int reading[2] = {ends[0], -1};
     if (!rc && (!drain_all(&p, reading, (jl_buf *const[]){&raw, NULL}, limit_bytes + sizeof(answer),
-                           deadline_ns) ||
+                           deadline_ns, interrupted) ||
                 jl_process_wait(&p, deadline_ns, &ended, NULL) < 0)) {
         jl_process_kill(&p);
-        rc = jl_fail(err, JL_ERR_TIMEOUT,
-                     "the helper process did not answer within %.3g s and was killed",
-                     (double)timeout_ns / 1e9);
+        rc = interrupted && *interrupted
+                 ? jl_fail(err, JL_ERR_INTERRUPTED, "interrupted")
+                 : jl_fail(err, JL_ERR_TIMEOUT,
+                           "the helper process did not answer within %.3g s and was killed",
+                           (double)timeout_ns / 1e9);
     } else if (!rc) {
         rc = take_answer(&raw, &ended, out, err);
     }

@@ -7,6 +7,7 @@
 #ifndef JL_BASE_PROCESS_H
 #define JL_BASE_PROCESS_H
 
+#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -80,10 +81,12 @@ int jl_process_run(const jl_spawn *spawn, int64_t timeout_ns, size_t limit_bytes
 
 /* Runs fn(arg, out, err) in a forked child and brings back its return code, its error and the
  * bytes that it appended to `out` (at most limit_bytes, JL_ERR_LIMIT beyond). A crash is
- * JL_ERR_CRASH with the signal's name, and JL_ERR_TIMEOUT means that the child was killed after
- * timeout_ns. Nothing else that fn changes is seen by the parent. */
+ * JL_ERR_CRASH with the signal's name, JL_ERR_TIMEOUT means that the child was killed after
+ * timeout_ns, and JL_ERR_INTERRUPTED that it was killed since *interrupted (NULL: none) became
+ * true. Nothing else that fn changes is seen by the parent. */
 typedef int (*jl_child_fn)(void *arg, jl_buf *out, jl_error *err);
-int jl_call_in_child(jl_child_fn fn, void *arg, int64_t timeout_ns, size_t limit_bytes, jl_buf *out,
+int jl_call_in_child(jl_child_fn fn, void *arg, int64_t timeout_ns,
+                     const volatile sig_atomic_t *interrupted, size_t limit_bytes, jl_buf *out,
                      jl_error *err);
 
 #endif

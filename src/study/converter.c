@@ -298,7 +298,7 @@ static void run_mixed(jl_plan *p, const jl_plan_model *m, const char *own_cache,
     JL_CLEANUP(jl_buf_free) jl_buf out = {0};
     int rc = w.path && w.scratch ? 0 : no_memory(&e);
     if (!rc && access(w.path, R_OK) != 0)
-        rc = jl_call_in_child(make_mixed, &w, RUN_NS, ANSWER_BYTES, &out, &e);
+        rc = jl_call_in_child(make_mixed, &w, RUN_NS, NULL, ANSWER_BYTES, &out, &e);
     if (rc)
         fail_file(p, f, rc, 0, "converting to mixed precision: %s", e.msg);
     else
@@ -326,7 +326,7 @@ static void take_file(jl_plan *p, const char *path, jl_plan_file *f)
     JL_CLEANUP(jl_buf_free) jl_buf hex = {0};
     char *copy = jl_arena_printf(p->arena, "%s", path);
     bool hashed =
-        copy && jl_call_in_child(hash_in_child, copy, RUN_NS, ANSWER_BYTES, &hex, &e) == 0;
+        copy && jl_call_in_child(hash_in_child, copy, RUN_NS, NULL, ANSWER_BYTES, &hex, &e) == 0;
     *f = (jl_plan_file){.path = copy,
                         .converter = hashed ? jl_arena_printf(p->arena, "file %s", hex.p) : "file"};
 }

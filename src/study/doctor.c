@@ -61,7 +61,7 @@ static json_t *ask(const jl_runtime *r, const char *provider)
     probe_arg arg = {.runtime = r, .configuration = &c};
     jl_error e = {0};
     JL_CLEANUP(jl_buf_free) jl_buf out = {0};
-    int rc = jl_call_in_child(probe, &arg, TIMEOUT_NS, 1 << 20, &out, &e);
+    int rc = jl_call_in_child(probe, &arg, TIMEOUT_NS, NULL, 1 << 20, &out, &e);
     JL_JSON *found = rc ? NULL : json_loadb(out.p ? out.p : "", out.n, 0, NULL);
     const char *version = jl_json_text(found, "version", jl_json_text(found, "torch", NULL));
     const char *untested = jl_json_text(found, "untested", NULL);

@@ -327,7 +327,7 @@ int jl_plan_probe(jl_plan *p, int fake_device_fd, jl_error *err)
         }
         JL_CLEANUP(jl_buf_free) jl_buf out = {0};
         probe_arg arg = {.c = c};
-        rc = jl_call_in_child(probe, &arg, TIMEOUT_NS, sizeof c->device, &out, &e);
+        rc = jl_call_in_child(probe, &arg, TIMEOUT_NS, NULL, sizeof c->device, &out, &e);
         if (!rc && out.n == sizeof c->device) {
             memcpy(&c->device, out.p, sizeof c->device);
             continue;

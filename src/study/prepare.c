@@ -439,7 +439,9 @@ int jl_plan_prepare(jl_plan *p, const char *scratch, const jl_study_events *even
         prepare_arg arg = {.plan = p, .model = m, .scratch = scratch, .cache = cache.s};
         JL_CLEANUP(jl_buf_free) jl_buf out = {0};
         jl_error e = {0};
-        int failed = jl_call_in_child(prepare_in_child, &arg, CHILD_NS, ANSWER_BYTES, &out, &e);
+        int failed =
+            jl_call_in_child(prepare_in_child, &arg, CHILD_NS, interrupted, ANSWER_BYTES, &out, &e);
+        if (failed == JL_ERR_INTERRUPTED) return 0;
         JL_JSON *answer = failed ? NULL : json_loadb(out.p, out.n, 0, NULL);
         if (answer)
             take(p, answer, m, events);

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <cmocka.h>
@@ -149,7 +150,32 @@ static int repeat_in_child(void *arg, jl_buf *out, jl_error *err)
 
 static int call(const char *what, int64_t timeout_ns, size_t limit, jl_buf *out, jl_error *err)
 {
-    return jl_call_in_child(repeat_in_child, (void *)(uintptr_t)what, timeout_ns, limit, out, err);
+    return jl_call_in_child(repeat_in_child, (void *)(uintptr_t)what, timeout_ns, NULL, limit, out,
+                            err);
+}
+
+static volatile sig_atomic_t interrupted;
+
+static void note_signal(int number)
+{
+    (void)number;
+    interrupted = 1;
+}
+
+static void a_call_in_a_child_ends_with_a_signal(void **state)
+{
+    (void)state;
+    jl_buf out = {0};
+    jl_error err = {0};
+    void (*before)(int) = signal(SIGALRM, note_signal);
+    setitimer(ITIMER_REAL, &(struct itimerval){.it_value.tv_usec = 20000}, NULL);
+    assert_int_equal(jl_call_in_child(repeat_in_child, (void *)(uintptr_t) "hang", long_ns,
+                                      &interrupted, PLENTY, &out, &err),
+                     JL_ERR_INTERRUPTED);
+    assert_string_equal(err.msg, "interrupted");
+    assert_int_equal(waitpid(-1, NULL, WNOHANG), -1); /* no child is left */
+    signal(SIGALRM, before);
+    jl_buf_free(&out);
 }
 
 static void a_call_in_a_child_brings_back_bytes_and_errors(void **state)
@@ -213,6 +239,7 @@ int main(void)
         cmocka_unit_test(what_a_program_prints_is_kept_up_to_the_limit),
         cmocka_unit_test(a_program_that_never_stops_printing_is_stopped),
         cmocka_unit_test(a_background_grandchild_does_not_hold_us_up),
+        cmocka_unit_test(a_call_in_a_child_ends_with_a_signal),
         cmocka_unit_test(a_call_in_a_child_brings_back_bytes_and_errors),
         cmocka_unit_test(a_crash_a_hang_and_an_exit_are_contained),
         cmocka_unit_test(a_child_dies_with_its_parent),
