@@ -24,22 +24,26 @@ typedef struct calibration {
     size_t count, callers, samples;
 } calibration;
 
-/* Extremes, and whether every element is finite; in lanes, which compilers turn into vectors. */
+/* Extremes, and whether every element is finite; in lanes of a constant number, which compilers
+ * turn into vectors. */
 static bool extremes(const float *x, size_t n, float *low, float *high)
 {
     enum { LANES = 16 };
-    size_t lanes = n < LANES ? n : LANES;
     float l[LANES], h[LANES], poison[LANES] = {0}; /* 0 until it meets a NaN or an infinity */
-    for (int k = 0; k < LANES; k++)
+    for (size_t k = 0; k < LANES; k++)
         l[k] = h[k] = x[0];
-    for (size_t i = 0; i < n; i += LANES) {
-        size_t at = i + LANES <= n ? i : n < LANES ? 0 : n - LANES; /* the last ones twice */
-        for (size_t k = 0; k < lanes; k++) {
-            float v = x[at + k];
+    size_t i = 0;
+    for (; i + LANES <= n; i += LANES)
+        for (size_t k = 0; k < LANES; k++) {
+            float v = x[i + k];
             l[k] = v < l[k] ? v : l[k];
             h[k] = v > h[k] ? v : h[k];
             poison[k] += v * 0;
         }
+    for (; i < n; i++) {
+        l[0] = x[i] < l[0] ? x[i] : l[0];
+        h[0] = x[i] > h[0] ? x[i] : h[0];
+        poison[0] += x[i] * 0;
     }
     *low = l[0];
     *high = h[0];
@@ -177,15 +181,18 @@ int jl_calibrate(jl_edit *e, jl_observed *values, size_t count, const char *scra
                      .arena = e->arena,
                      .values = values,
                      .count = count,
-                     .callers = jl_pass_callers(samples),
+                     .callers = jl_pass_callers(samples->count),
                      .samples = samples->count};
     JL_OWNED jl_str *names = calloc(count + 1, sizeof *names);
     if (!names) return jl_fail(err, JL_ERR_MEMORY, "out of memory while calibrating");
     for (size_t i = 0; i < count; i++)
         names[i] = values[i].name;
     pthread_mutex_init(&c.lock, NULL);
+    jl_watched *model = NULL;
     int rc = allocate(&c, err);
-    if (!rc) rc = jl_pass_samples(e, names, count, scratch, samples, look, &c, err);
+    if (!rc) rc = jl_pass_open(e, names, count, scratch, &model, err);
+    if (!rc) rc = jl_pass_samples(model, samples, NULL, samples->count, look, &c, err);
+    jl_watched_close(model);
     for (size_t i = 0; !rc && i < count; i++)
         rc = join(&c, i, err);
     pthread_mutex_destroy(&c.lock);

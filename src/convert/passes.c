@@ -7,21 +7,21 @@
 
 #include "base/cpu.h"
 #include "base/memory.h"
-#include "runtime/ort_watch.h"
 
-typedef struct passes {
-    const jl_samples *samples;
-    size_t callers;
+typedef struct job {
     jl_watched *model;
+    const jl_samples *samples;
+    const size_t *numbers;
+    size_t count, callers;
     jl_look look;
     void *ctx;
     pthread_mutex_t lock; /* of the samples, and of what failed first */
     jl_error *err;
     int rc;
-} passes;
+} job;
 
 typedef struct caller {
-    passes *all;
+    job *all;
     jl_pass pass;
     pthread_t thread;
     bool started;
@@ -33,11 +33,11 @@ static int no_memory(jl_error *err)
     return jl_fail(err, JL_ERR_MEMORY, "out of memory while running the model on samples");
 }
 
-size_t jl_pass_callers(const jl_samples *samples)
+size_t jl_pass_callers(size_t samples)
 {
     enum { MOST = 8 };
     size_t cores = (size_t)jl_cpu_cores(NULL), callers = cores < MOST ? cores : MOST;
-    return callers < samples->count ? callers : samples->count;
+    return callers < samples ? callers : samples;
 }
 
 static int see(void *call, size_t index, const jl_tensor *value, jl_error *err)
@@ -70,11 +70,11 @@ static int take_sample(caller *c, jl_error *err)
 static void *serve(void *ctx)
 {
     caller *c = ctx;
-    passes *all = c->all;
+    job *all = c->all;
     jl_error err = {0};
     int rc = 0;
-    for (size_t i = c->pass.caller; !rc && i < all->samples->count; i += all->callers) {
-        c->pass.sample = i;
+    for (size_t i = c->pass.caller; !rc && i < all->count; i += all->callers) {
+        c->pass.sample = all->numbers ? all->numbers[i] : i;
         pthread_mutex_lock(&all->lock);
         rc = all->rc ? all->rc : take_sample(c, &err);
         pthread_mutex_unlock(&all->lock);
@@ -90,7 +90,7 @@ static void *serve(void *ctx)
 }
 
 /* The first caller is this thread. */
-static int run_callers(passes *all, jl_error *err)
+static int run_callers(job *all, jl_error *err)
 {
     size_t n = all->callers;
     JL_OWNED caller *callers = calloc(n, sizeof *callers);
@@ -147,12 +147,13 @@ static int add_domain(jl_edit *e, onnx_model *model, jl_error *err)
     return 0;
 }
 
-static int open_watched(jl_edit *e, const jl_str *names, size_t count, const char *scratch,
-                        jl_watched **model, jl_error *err)
+int jl_pass_open(jl_edit *e, const jl_str *names, size_t count, const char *scratch,
+                 jl_watched **model, jl_error *err)
 {
     onnx_model *m = e->file->model, before = *m;
     onnx_graph whole = *e->graph, graph = whole;
     const char *data = jl_arena_printf(e->arena, "%s.data", scratch);
+    *model = NULL;
     if (!data) return no_memory(err);
     int rc = add_watches(e, names, count, &graph, err);
     if (!rc) rc = add_domain(e, m, err);
@@ -167,19 +168,19 @@ static int open_watched(jl_edit *e, const jl_str *names, size_t count, const cha
     return rc;
 }
 
-int jl_pass_samples(jl_edit *e, const jl_str *names, size_t count, const char *scratch,
-                    const jl_samples *samples, jl_look look, void *ctx, jl_error *err)
+int jl_pass_samples(jl_watched *model, const jl_samples *samples, const size_t *numbers,
+                    size_t count, jl_look look, void *ctx, jl_error *err)
 {
-    passes all = {.samples = samples,
-                  .callers = jl_pass_callers(samples),
-                  .look = look,
-                  .ctx = ctx,
-                  .err = err};
-    int rc = open_watched(e, names, count, scratch, &all.model, err);
-    if (rc) return rc;
+    job all = {.model = model,
+               .samples = samples,
+               .numbers = numbers,
+               .count = count,
+               .callers = jl_pass_callers(count),
+               .look = look,
+               .ctx = ctx,
+               .err = err};
     pthread_mutex_init(&all.lock, NULL);
-    rc = run_callers(&all, err);
+    int rc = run_callers(&all, err);
     pthread_mutex_destroy(&all.lock);
-    jl_watched_close(all.model);
     return rc;
 }

@@ -5,6 +5,7 @@
 
 #include "convert/edit.h"
 #include "jouleline/samples.h"
+#include "runtime/ort_watch.h"
 
 /* Who looks: callers work side by side, each on every callers-th sample in order. */
 typedef struct jl_pass {
@@ -17,12 +18,15 @@ typedef struct jl_pass {
 typedef int (*jl_look)(const jl_pass *pass, size_t index, const jl_tensor *value, jl_error *err);
 
 /* How many callers this machine has room for: no more than cores, samples, and eight. */
-size_t jl_pass_callers(const jl_samples *samples);
+size_t jl_pass_callers(size_t samples);
 
-/* Runs the model of `e` on ONNX Runtime's CPU provider and looks at the named values, inputs and
+/* Opens the model of `e` on ONNX Runtime's CPU provider, to look at the named values, inputs and
  * outputs among them. The model is written to the file `scratch` and its weights to one beside it;
- * both are removed. */
-int jl_pass_samples(jl_edit *e, const jl_str *names, size_t count, const char *scratch,
-                    const jl_samples *samples, jl_look look, void *ctx, jl_error *err);
+ * both are removed. jl_watched_close ends it. */
+int jl_pass_open(jl_edit *e, const jl_str *names, size_t count, const char *scratch,
+                 jl_watched **model, jl_error *err);
+/* Runs it on `count` of the samples: those with these numbers, NULL for the first ones. */
+int jl_pass_samples(jl_watched *model, const jl_samples *samples, const size_t *numbers,
+                    size_t count, jl_look look, void *ctx, jl_error *err);
 
 #endif

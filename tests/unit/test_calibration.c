@@ -232,6 +232,16 @@ static int look(const jl_pass *pass, size_t index, const jl_tensor *t, jl_error 
 
 static const jl_str names[] = {{"y", 1}, {"x", 1}, {"e", 1}, {"s", 1}};
 
+static int pass(fixture *f, const jl_str *wanted, size_t count, const jl_samples *samples,
+                watcher *w, jl_error *err)
+{
+    jl_watched *model;
+    int rc = jl_pass_open(&f->edit, wanted, count, f->scratch, &model, err);
+    if (!rc) rc = jl_pass_samples(model, samples, NULL, samples->count, look, w, err);
+    jl_watched_close(model);
+    return rc;
+}
+
 static void scratch_is_gone(const fixture *f)
 {
     char data[sizeof f->scratch + 8];
@@ -248,8 +258,7 @@ static void each_value_is_seen_once_a_sample(void **state)
     watcher w = {.failing = SAMPLES};
     jl_samples samples = {.count = SAMPLES, .inputs = 1, .get = get};
     size_t nodes = f->edit.graph->nodes.n, imports = f->file->model->opset_imports.n;
-    if (jl_pass_samples(&f->edit, names, 4, f->scratch, &samples, look, &w, &err))
-        fail_msg("%s", err.msg);
+    if (pass(f, names, 4, &samples, &w, &err)) fail_msg("%s", err.msg);
     for (int i = 0; i < SAMPLES; i++) {
         double x = 0, r = 0;
         for (int k = 0; k < WIDTH; k++) {
@@ -270,6 +279,24 @@ static void each_value_is_seen_once_a_sample(void **state)
     scratch_is_gone(f);
 }
 
+static void some_samples_alone_can_be_run(void **state)
+{
+    fixture *f = *state;
+    need_runtime();
+    static const size_t numbers[] = {7, 2, 10};
+    jl_error err = {0};
+    jl_watched *model;
+    watcher w = {.failing = SAMPLES};
+    jl_samples samples = {.count = SAMPLES, .inputs = 1, .get = get};
+    if (jl_pass_open(&f->edit, names, 2, f->scratch, &model, &err) ||
+        jl_pass_samples(model, &samples, numbers, 3, look, &w, &err) ||
+        jl_pass_samples(model, &samples, numbers + 1, 1, look, &w, &err))
+        fail_msg("%s", err.msg);
+    jl_watched_close(model);
+    for (size_t i = 0; i < SAMPLES; i++)
+        assert_int_equal(w.seen[i][1].times, i == 2 ? 2 : i == 7 || i == 10 ? 1 : 0);
+}
+
 static void failures_end_the_passes(void **state)
 {
     fixture *f = *state;
@@ -277,17 +304,15 @@ static void failures_end_the_passes(void **state)
     jl_error err = {0};
     watcher w = {.failing = 3};
     jl_samples samples = {.count = SAMPLES, .inputs = 1, .get = get};
-    assert_int_equal(jl_pass_samples(&f->edit, names, 1, f->scratch, &samples, look, &w, &err),
-                     JL_ERR_FORMAT);
+    assert_int_equal(pass(f, names, 1, &samples, &w, &err), JL_ERR_FORMAT);
     assert_string_equal(err.msg, "not this one");
     w.failing = SAMPLES;
     samples.ctx = &(size_t){4};
-    assert_int_equal(jl_pass_samples(&f->edit, names, 1, f->scratch, &samples, look, &w, &err),
-                     JL_ERR_IO);
+    assert_int_equal(pass(f, names, 1, &samples, &w, &err), JL_ERR_IO);
     assert_string_equal(err.msg, "sample 4 is gone");
     samples.ctx = NULL;
     const jl_str nobody = JL_STR("nobody");
-    assert_true(jl_pass_samples(&f->edit, &nobody, 1, f->scratch, &samples, look, &w, &err) < 0);
+    assert_true(pass(f, &nobody, 1, &samples, &w, &err) < 0);
     assert_non_null(strstr(err.msg, "nobody"));
     scratch_is_gone(f);
 }
@@ -349,6 +374,7 @@ int main(void)
         cmocka_unit_test(entropy_leaves_outliers_out),
         cmocka_unit_test(extreme_magnitudes_keep_their_range),
         cmocka_unit_test_setup_teardown(each_value_is_seen_once_a_sample, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(some_samples_alone_can_be_run, set_up, tear_down),
         cmocka_unit_test_setup_teardown(failures_end_the_passes, set_up, tear_down),
         cmocka_unit_test_setup_teardown(callers_are_joined, set_up, tear_down),
         cmocka_unit_test_setup_teardown(calibration_names_what_it_cannot_take, set_up, tear_down),
