@@ -44,15 +44,7 @@ int jl_hodges_lehmann_with(jl_signed_nulls *nulls, const double *d, size_t n, do
     jl_sort_doubles(half, n);
     jl_pair_sums walsh = {half, half, n, n, true, n * (n + 1) / 2};
     size_t k = jl_signed_interval_rank(cdf, n, level, &out->interval.level);
-    size_t at[4] = {(walsh.count - 1) / 2, walsh.count / 2, k - 1, walsh.count - k};
-    double found[4];
-    jl_select_pair_sums(&walsh, at, k ? 4 : 2, found, scratch);
-    out->estimate = jl_some(0.5 * found[0] + 0.5 * found[1]);
-    out->interval.why = JL_TOO_FEW;
-    if (!k) return 0;
-    out->interval.low = found[2];
-    out->interval.high = found[3];
-    out->interval.why = JL_KNOWN;
+    jl_pair_sums_shift(&walsh, k, scratch, &out->estimate, &out->interval);
     return 0;
 }
 

@@ -194,6 +194,19 @@ void jl_select_pair_sums(const jl_pair_sums *p, const size_t *k, size_t wanted, 
         out[w] = select_in_rows(p, k[w], scratch);
 }
 
+void jl_pair_sums_shift(const jl_pair_sums *p, size_t rank, size_t *scratch, jl_value *estimate,
+                        jl_interval *interval)
+{
+    size_t at[4] = {(p->count - 1) / 2, p->count / 2, rank - 1, p->count - rank};
+    double found[4];
+    jl_select_pair_sums(p, at, rank ? 4 : 2, found, scratch);
+    *estimate = jl_some(0.5 * found[0] + 0.5 * found[1]);
+    interval->why = rank ? JL_KNOWN : JL_TOO_FEW;
+    if (!rank) return;
+    interval->low = found[2];
+    interval->high = found[3];
+}
+
 int jl_no_memory(jl_error *err)
 {
     return jl_fail(err, JL_ERR_MEMORY, "analysis: memory is exhausted");

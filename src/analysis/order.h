@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "jouleline/error.h"
+#include "jouleline/paired.h"
 
 /* Larger magnitudes count as infinite, so that no sum of squares overflows. */
 #define JL_LARGEST 1e140
@@ -34,6 +34,11 @@ typedef struct jl_pair_sums {
  * logarithm of count, as in Monahan, ACM Trans. Math. Softw. 10 (1984) 265. */
 void jl_select_pair_sums(const jl_pair_sums *p, const size_t *k, size_t wanted, double *out,
                          size_t *scratch);
+
+/* The estimate of Hodges and Lehmann, which is the sums' median, and its interval from the rank-th
+ * smallest to the rank-th largest sum; rank 0: JL_TOO_FEW for that level. */
+void jl_pair_sums_shift(const jl_pair_sums *p, size_t rank, size_t *scratch, jl_value *estimate,
+                        jl_interval *interval);
 
 int jl_no_memory(jl_error *err);
 

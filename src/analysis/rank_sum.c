@@ -143,15 +143,6 @@ int jl_hodges_lehmann_2(const double *x, size_t n1, const double *y, size_t n2, 
     size_t k;
     int rc = interval_rank(m1, m2, level, &k, &out->interval.level, err);
     if (rc) return rc;
-    size_t at[4] = {(differences.count - 1) / 2, differences.count / 2, k - 1,
-                    differences.count - k};
-    double found[4];
-    jl_select_pair_sums(&differences, at, k ? 4 : 2, found, scratch);
-    out->estimate = jl_some(0.5 * found[0] + 0.5 * found[1]);
-    out->interval.why = JL_TOO_FEW;
-    if (!k) return 0;
-    out->interval.low = found[2];
-    out->interval.high = found[3];
-    out->interval.why = JL_KNOWN;
+    jl_pair_sums_shift(&differences, k, scratch, &out->estimate, &out->interval);
     return 0;
 }

@@ -36,7 +36,8 @@ typedef struct jl_column {
     size_t at; /* offset in the record */
 } jl_column;
 #define JL_MEMBER_TYPE(record, member)                                                             \
-    _Generic(((record *)0)->member, const char *: 't', double: 'd', bool: 'f', int64_t: 'i', uint64_t: 'i')
+    _Generic(((record *)0)->member, const char *: 't', double: 'd', bool: 'f', int64_t: 'i',       \
+             uint64_t: 'i')
 /* The braces' content of a jl_column. A row id is a whole number too: it has a macro of its own. */
 #define JL_COLUMN(record, column, member)                                                          \
     column, JL_MEMBER_TYPE(record, member), offsetof(record, member)

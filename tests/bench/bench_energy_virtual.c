@@ -37,21 +37,6 @@ static double sd(const moments *m)
     return sqrt(fmax(m->square / m->n - mean(m) * mean(m), 0));
 }
 
-static const window_sim usual = {.sensor = {.tick_s = 0.1,
-                                            .call_s = 0.005,
-                                            .call_at = 0.5,
-                                            .gain = 1,
-                                            .average_s = 1,
-                                            .resolution_j = 0.001},
-                                 .window_s = 1,
-                                 .window_spread_s = 0.05,
-                                 .call_s = 0.002,
-                                 .call_jitter_rel = 0.02,
-                                 .before_s = 1.5,
-                                 .busy_w = 300,
-                                 .idle_w = 60,
-                                 .has_counter = true};
-
 static int run(scene *s, int windows, power_log *log)
 {
     moments used = {0}, all = {0}, naive = {0};

@@ -91,6 +91,27 @@ void gather_fill(gather_inputs *g, const int64_t ids[3])
                               .size_bytes = sizeof g->ids};
 }
 
+void check_gather(const char *configuration, int64_t four)
+{
+    gather_inputs in;
+    gather_fill(&in, (int64_t[]){9, 0, four});
+    session s;
+    jl_error err = {0};
+    const jl_tensor *out;
+    size_t count;
+    if (session_load(&s, configuration, models.gather, in.t, 2, 1, &err)) fail_msg("%s", err.msg);
+    infer(&s);
+    assert_int_equal(s.runtime->outputs(s.ctx, &out, &count, &err), 0);
+    assert_int_equal(count, 2);
+    const float rows[6] = {18, 19, 0, 1, 8, 9};
+    assert_memory_equal(out[0].data, rows, sizeof rows);
+    assert_memory_equal(out[1].data, in.mask, sizeof in.mask);
+    session_close(&s);
+    assert_int_equal(session_load(&s, configuration, models.gather, in.t, 1, 1, &err),
+                     JL_ERR_USAGE);
+    assert_non_null(strstr(err.msg, "'ids'"));
+}
+
 void check_refusals(const refusal *cases, size_t n)
 {
     jl_tensor in = relu_input();

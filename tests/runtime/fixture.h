@@ -38,6 +38,10 @@ typedef struct gather_inputs {
 } gather_inputs;
 void gather_fill(gather_inputs *g, const int64_t ids[3]);
 
+/* Rows 9, 0 and 4 of the gather model are right, the last named as `four` (4, or -6 from the end),
+ * and leaving out `ids` is refused. */
+void check_gather(const char *configuration, int64_t four);
+
 /* Loading `model` with relu_input must fail with this code and these words. */
 typedef struct refusal {
     const char *configuration, *model, *words;

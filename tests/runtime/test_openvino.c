@@ -85,23 +85,7 @@ static void shapes_are_fixed_or_left_as_in_the_model(void **state)
 static void several_inputs_and_outputs_go_by_name(void **state)
 {
     (void)state;
-    gather_inputs in;
-    gather_fill(&in, (int64_t[]){9, 0, 4});
-    session s;
-    jl_error err = {0};
-    const jl_tensor *out;
-    size_t count;
-    if (session_load(&s, "openvino-cpu/fp32", models.gather, in.t, 2, 1, &err))
-        fail_msg("%s", err.msg);
-    infer(&s);
-    assert_int_equal(s.runtime->outputs(s.ctx, &out, &count, &err), 0);
-    assert_int_equal(count, 2);
-    assert_true(((const float *)out[0].data)[0] == 18 && ((const float *)out[0].data)[5] == 9);
-    assert_memory_equal(out[1].data, in.mask, sizeof in.mask);
-    session_close(&s);
-    assert_int_equal(session_load(&s, "openvino-cpu/fp32", models.gather, in.t, 1, 1, &err),
-                     JL_ERR_USAGE);
-    assert_non_null(strstr(err.msg, "'ids'"));
+    check_gather("openvino-cpu/fp32", 4);
 }
 
 static void failures_keep_the_words_of_the_runtime(void **state)

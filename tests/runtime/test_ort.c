@@ -132,29 +132,18 @@ static void floats_become_what_the_model_takes(void **state)
 static void several_inputs_and_outputs_go_by_name(void **state)
 {
     (void)state;
+    check_gather("ort-cpu/fp32", 4);
+    /* one of another type */
     gather_inputs in;
-    gather_fill(&in, (int64_t[]){9, 0, 4});
+    gather_fill(&in, (int64_t[]){10, 0, 4});
     session s;
     jl_error err = {0};
-    const jl_tensor *out;
-    size_t count;
-    if (session_load(&s, "ort-cpu/fp32", models.gather, in.t, 2, 1, &err)) fail_msg("%s", err.msg);
-    infer(&s);
-    assert_int_equal(s.runtime->outputs(s.ctx, &out, &count, &err), 0);
-    assert_int_equal(count, 2);
-    assert_true(((const float *)out[0].data)[0] == 18 && ((const float *)out[0].data)[5] == 9);
-    assert_memory_equal(out[1].data, in.mask, sizeof in.mask);
-    session_close(&s);
-    /* an input left out, and one of another type */
-    assert_int_equal(session_load(&s, "ort-cpu/fp32", models.gather, in.t, 1, 1, &err),
-                     JL_ERR_USAGE);
-    assert_non_null(strstr(err.msg, "'ids'"));
     in.t[1].dtype = JL_FLOAT, in.t[1].size_bytes = 12;
     assert_int_equal(session_load(&s, "ort-cpu/fp32", models.gather, in.t, 2, 1, &err),
                      JL_ERR_USAGE);
     assert_non_null(strstr(err.msg, "takes int64"));
     /* an index outside the table is the runtime's to refuse */
-    in.ids[0] = 10, in.t[1].dtype = JL_INT64, in.t[1].size_bytes = sizeof in.ids;
+    in.t[1].dtype = JL_INT64, in.t[1].size_bytes = sizeof in.ids;
     assert_int_equal(session_load(&s, "ort-cpu/fp32", models.gather, in.t, 2, 1, &err), 0);
     assert_true(s.runtime->infer(s.ctx, &err) < 0);
     assert_non_null(strstr(err.msg, "out of"));

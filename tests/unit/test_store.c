@@ -170,13 +170,22 @@ static int64_t number(jl_store *s, const char *sql)
     return n;
 }
 
+/* A new store that is ready for runs of the cell in f. */
+static jl_store *new_store(const place *p, filled *f)
+{
+    jl_error err = {0};
+    jl_store *s;
+    ok(jl_store_open(p->a, JL_STORE_WRITE, &s, &err), &err);
+    *f = fill(s, "host-1", "study-1");
+    return s;
+}
+
 static void test_what_goes_in_comes_out(void **state)
 {
     place *p = *state;
     jl_error err = {0};
-    jl_store *s;
-    ok(jl_store_open(p->a, JL_STORE_WRITE, &s, &err), &err);
-    filled f = fill(s, "host-1", "study-1");
+    filled f;
+    jl_store *s = new_store(p, &f);
     jl_id run = put(s, &f, 1);
     int64_t *pairs;
     size_t n;
@@ -206,9 +215,8 @@ static void test_a_repeated_run_replaces_the_one_before(void **state)
 {
     place *p = *state;
     jl_error err = {0};
-    jl_store *s;
-    ok(jl_store_open(p->a, JL_STORE_WRITE, &s, &err), &err);
-    filled f = fill(s, "host-1", "study-1");
+    filled f;
+    jl_store *s = new_store(p, &f);
     bool has;
     jl_id device;
     ok(jl_store_round_has(s, f.round, f.cell, &has, &device, &err), &err);
@@ -413,9 +421,8 @@ static void test_older_stores_are_read_as_they_are_and_upgraded_when_written(voi
 {
     place *p = *state;
     jl_error err = {0};
-    jl_store *s;
-    ok(jl_store_open(p->a, JL_STORE_WRITE, &s, &err), &err);
-    filled f = fill(s, "host-1", "study-1");
+    filled f;
+    jl_store *s = new_store(p, &f);
     put(s, &f, 1);
     jl_store_close(s);
     make_older(p->a);
@@ -493,9 +500,8 @@ static void test_a_damaged_store_is_not_read_in_part(void **state)
 {
     place *p = *state;
     jl_error err = {0};
-    jl_store *s;
-    ok(jl_store_open(p->a, JL_STORE_WRITE, &s, &err), &err);
-    filled f = fill(s, "host-1", "study-1");
+    filled f;
+    jl_store *s = new_store(p, &f);
     put(s, &f, 1);
     jl_store_close(s);
     sql_on(p->a, "WITH n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 3000) "
@@ -522,9 +528,8 @@ static void test_rows_without_a_place_are_passed_over(void **state)
 {
     place *p = *state;
     jl_error err = {0};
-    jl_store *s;
-    ok(jl_store_open(p->a, JL_STORE_WRITE, &s, &err), &err);
-    filled f = fill(s, "host-1", "study-1");
+    filled f;
+    jl_store *s = new_store(p, &f);
     put(s, &f, 1);
     jl_store_close(s);
     sql_on(p->a, "INSERT INTO model(id, uid, name, kind) VALUES(-9, 'x', 'x', 'probe');"
