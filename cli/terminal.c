@@ -16,12 +16,6 @@ size_t jl_terminal_width(FILE *stream)
     return size.ws_col < 40 ? 40 : size.ws_col;
 }
 
-bool jl_terminal_colour(FILE *stream)
-{
-    const char *term = getenv("TERM"), *off = getenv("NO_COLOR");
-    return isatty(fileno(stream)) && term && strcmp(term, "dumb") != 0 && !(off && *off);
-}
-
 void jl_print_table(FILE *stream, const jl_column *columns, size_t count, const char *const *cells,
                     size_t rows)
 {

@@ -1,4 +1,4 @@
-/* What depends on the terminal: its width, colours, tables and the progress line. */
+/* What depends on the terminal: its width, tables and the progress line. */
 #ifndef JL_TERMINAL_H
 #define JL_TERMINAL_H
 
@@ -11,9 +11,6 @@
 
 /* Columns of the terminal that the stream is, at least 40; JL_TABLE_WIDTH for anything else. */
 size_t jl_terminal_width(FILE *stream);
-
-/* Whether to colour: the stream is a terminal, TERM is not "dumb" and NO_COLOR is not set. */
-bool jl_terminal_colour(FILE *stream);
 
 /* Prints a table (base/text_table.h) as wide as the stream's terminal. */
 void jl_print_table(FILE *stream, const jl_column *columns, size_t count, const char *const *cells,

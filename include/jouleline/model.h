@@ -48,7 +48,6 @@ void jl_model_close(jl_model *m); /* NULL is fine */
 const jl_port *jl_model_inputs(const jl_model *m, size_t *n);
 const jl_port *jl_model_outputs(const jl_model *m, size_t *n);
 
-const char *jl_model_name(const jl_model *m);     /* the zoo's name, or the file's without .onnx */
 const char *jl_model_family(const jl_model *m);   /* NULL for a file */
 const char *jl_model_producer(const jl_model *m); /* "pytorch 1.13.1", "" when not said */
 int64_t jl_model_opset(const jl_model *m);        /* of ai.onnx; 0 when not imported */

@@ -28,46 +28,74 @@ static bool bound_by_dispatch(const jl_notebook *b, const jl_device_ratio *r, si
     return 2 * dispatch > n;
 }
 
+/* The models of one device's cells that win: how many, by what, and the first of them. */
+typedef struct wins {
+    size_t count;
+    double least, most, worst_p;
+    uint32_t models[NAMES];
+} wins;
+
+static wins count_wins(const jl_notebook *b, const jl_device_ratio *r, size_t n, int wanted)
+{
+    wins w = {.least = INFINITY};
+    for (size_t i = 0; i < n; i++) {
+        if (jl_device_direction(&r[i], b->alpha) != wanted) continue;
+        double gain = wanted < 0 ? 1 / r[i].ratio.value : r[i].ratio.value;
+        if (w.count < NAMES) w.models[w.count] = b->t->cells[r[i].base].model;
+        w.least = fmin(w.least, gain);
+        w.most = fmax(w.most, gain);
+        w.worst_p = fmax(w.worst_p, r[i].p.value);
+        w.count++;
+    }
+    return w;
+}
+
+static void put_device_query(jl_buf *query, const jl_study_table *t, jl_metric metric,
+                             const jl_study_cell *x, const jl_study_cell *y)
+{
+    const jl_study_device *dx = &t->devices[x->device], *dy = &t->devices[y->device];
+    bool known = dx->uuid && dy->uuid;
+    jl_buf_printf(query,
+                  "SELECT device, model, batch, round, %s FROM result WHERE configuration = ",
+                  jl_metric_column(metric));
+    jl_put_quoted(query, t->configurations[x->configuration].name);
+    jl_buf_puts(query, known ? " AND device_uid IN (" : " AND device IN (");
+    jl_put_quoted(query, known ? dx->uuid : dx->name);
+    jl_buf_puts(query, ", ");
+    jl_put_quoted(query, known ? dy->uuid : dy->name);
+    jl_buf_printf(
+        query,
+        ") AND batch = %u AND in_flight = %u AND outcome = 'ok' ORDER BY model, device, round",
+        x->batch, x->in_flight);
+}
+
 /* "faster" one way: wanted -1 when the second device takes less. */
 static void note_direction(jl_notebook *b, jl_metric metric, const jl_device_ratio *r, size_t n,
                            size_t family, int wanted)
 {
     const jl_study_table *t = b->t;
     const jl_study_cell *x = &t->cells[r[0].base], *y = &t->cells[r[0].new_cell];
-    double least = INFINITY, most = 0, worst_p = 0;
-    size_t won = 0;
-    uint32_t models[NAMES];
-    for (size_t i = 0; i < n; i++) {
-        if (jl_device_direction(&r[i], b->alpha) != wanted) continue;
-        double gain = wanted < 0 ? 1 / r[i].ratio.value : r[i].ratio.value;
-        if (won < NAMES) models[won] = t->cells[r[i].base].model;
-        least = fmin(least, gain);
-        most = fmax(most, gain);
-        worst_p = fmax(worst_p, r[i].p.value);
-        won++;
-    }
-    if (won == 0) return;
-    const jl_study_device *winner = &t->devices[wanted < 0 ? y->device : x->device];
-    const jl_study_device *loser = &t->devices[wanted < 0 ? x->device : y->device];
+    wins w = count_wins(b, r, n, wanted);
+    if (w.count == 0) return;
     bool energy = metric != JL_LATENCY;
     jl_buf text = {0}, caution = {0}, query = {0};
-    jl_put_device(&text, winner);
+    jl_put_device(&text, &t->devices[wanted < 0 ? y->device : x->device]);
     jl_buf_puts(&text, !energy              ? " is faster than "
                        : t->modelled_energy ? " uses less modelled energy than "
                                             : " uses less energy than ");
-    jl_put_device(&text, loser);
+    jl_put_device(&text, &t->devices[wanted < 0 ? x->device : y->device]);
     jl_buf_printf(&text, " in %s at batch %u for %zu of %zu models",
-                  t->configurations[x->configuration].name, x->batch, won, n);
-    if (won < n && won <= NAMES) {
+                  t->configurations[x->configuration].name, x->batch, w.count, n);
+    if (w.count < n && w.count <= NAMES) {
         jl_buf_puts(&text, " (");
-        jl_put_models(&text, t, models, won, NAMES);
+        jl_put_models(&text, t, w.models, w.count, NAMES);
         jl_buf_puts(&text, ")");
     }
     jl_buf_puts(&text, energy ? ": energy ratios " : ": throughput ratios ");
-    jl_put_range(&text, least, most, 2, "");
+    jl_put_range(&text, w.least, w.most, 2, "");
     jl_buf_printf(
         &text, " (Mann-Whitney, Holm over %zu comparisons, p at most %.2g, %u and %u runs%s).",
-        family, worst_p, r[0].n1, r[0].n2, energy ? ", beyond both sensors' gain error" : "");
+        family, w.worst_p, r[0].n1, r[0].n2, energy ? ", beyond both sensors' gain error" : "");
     if (!energy && bound_by_dispatch(b, r, n))
         jl_buf_puts(
             &text, " Dispatch binds most of these cells: this compares host and runtime, not GPU.");
@@ -76,27 +104,14 @@ static void note_direction(jl_notebook *b, jl_metric metric, const jl_device_rat
     while (jl_audit_next(&audit, &name, &value_x, &value_y))
         jl_buf_printf(&caution, "%s%s (%s against %s)", caution.n ? ", " : "Not held equal: ", name,
                       value_x ? value_x : "unknown", value_y ? value_y : "unknown");
-    jl_buf_printf(&query,
-                  "SELECT device, model, batch, round, %s FROM result WHERE configuration = ",
-                  jl_metric_column(metric));
-    jl_put_quoted(&query, t->configurations[x->configuration].name);
-    const jl_study_device *dx = &t->devices[x->device], *dy = &t->devices[y->device];
-    bool known = dx->uuid && dy->uuid;
-    jl_buf_puts(&query, known ? " AND device_uid IN (" : " AND device IN (");
-    jl_put_quoted(&query, known ? dx->uuid : dx->name);
-    jl_buf_puts(&query, ", ");
-    jl_put_quoted(&query, known ? dy->uuid : dy->name);
-    jl_buf_printf(
-        &query,
-        ") AND batch = %u AND in_flight = %u AND outcome = 'ok' ORDER BY model, device, round",
-        x->batch, x->in_flight);
+    put_device_query(&query, t, metric, x, y);
     jl_value none = jl_none(JL_NOT_TESTED);
     jl_finding f = {.kind = JL_FINDING_DEVICE,
                     .metric = metric,
                     .ratio = none,
                     .effect = none,
                     .interval = {.why = JL_NOT_TESTED},
-                    .p = jl_some(worst_p),
+                    .p = jl_some(w.worst_p),
                     .subject = jl_subject(x->device, y->device, x->configuration)};
     jl_note(b, f, &text, &caution, &query);
 }

@@ -8,7 +8,9 @@
 
 enum { FEW = 64 };
 
-size_t jl_signed_interval_rank(const double *cdf, size_t n, double level, double *attained)
+/* The largest k from 1 with 2 P(W+ <= k - 1) <= 1 - level among n untied differences, or 0;
+ * *attained as in jl_order_rank. The Walsh averages k-th from either end are the interval. */
+static size_t interval_rank(const double *cdf, size_t n, double level, double *attained)
 {
     *attained = n ? 1 - 2 * exp2(-(double)n) : 0;
     if (*attained < 0) *attained = 0;
@@ -43,7 +45,7 @@ int jl_hodges_lehmann_with(jl_signed_nulls *nulls, const double *d, size_t n, do
         half[i] = 0.5 * d[i];
     jl_sort_doubles(half, n);
     jl_pair_sums walsh = {half, half, n, n, true, n * (n + 1) / 2};
-    size_t k = jl_signed_interval_rank(cdf, n, level, &out->interval.level);
+    size_t k = interval_rank(cdf, n, level, &out->interval.level);
     jl_pair_sums_shift(&walsh, k, scratch, &out->estimate, &out->interval);
     return 0;
 }

@@ -183,8 +183,11 @@ static void select_in_buckets(const jl_pair_sums *p, const size_t *k, size_t wan
     }
 }
 
-void jl_select_pair_sums(const jl_pair_sums *p, const size_t *k, size_t wanted, double *out,
-                         size_t *scratch)
+/* out[w] is the k[w]-th smallest sum (from 0, below count); scratch holds 4 na values. Few sums
+ * are listed; of many, random pivots discard a part of every row, in expected time na times the
+ * logarithm of count, as in Monahan, ACM Trans. Math. Softw. 10 (1984) 265. */
+static void select_pair_sums(const jl_pair_sums *p, const size_t *k, size_t wanted, double *out,
+                             size_t *scratch)
 {
     if (p->count <= MOST_SUMS) {
         select_in_buckets(p, k, wanted, out);
@@ -199,7 +202,7 @@ void jl_pair_sums_shift(const jl_pair_sums *p, size_t rank, size_t *scratch, jl_
 {
     size_t at[4] = {(p->count - 1) / 2, p->count / 2, rank - 1, p->count - rank};
     double found[4];
-    jl_select_pair_sums(p, at, rank ? 4 : 2, found, scratch);
+    select_pair_sums(p, at, rank ? 4 : 2, found, scratch);
     *estimate = jl_some(0.5 * found[0] + 0.5 * found[1]);
     interval->why = rank ? JL_KNOWN : JL_TOO_FEW;
     if (!rank) return;

@@ -29,14 +29,9 @@ typedef struct jl_pair_sums {
     size_t count;  /* pairs */
 } jl_pair_sums;
 
-/* out[w] is the k[w]-th smallest sum (from 0, below count); scratch holds 4 na values. Few sums
- * are listed; of many, random pivots discard a part of every row, in expected time na times the
- * logarithm of count, as in Monahan, ACM Trans. Math. Softw. 10 (1984) 265. */
-void jl_select_pair_sums(const jl_pair_sums *p, const size_t *k, size_t wanted, double *out,
-                         size_t *scratch);
-
 /* The estimate of Hodges and Lehmann, which is the sums' median, and its interval from the rank-th
- * smallest to the rank-th largest sum; rank 0: JL_TOO_FEW for that level. */
+ * smallest to the rank-th largest sum; rank 0: JL_TOO_FEW for that level.
+ * scratch holds 4 na values. */
 void jl_pair_sums_shift(const jl_pair_sums *p, size_t rank, size_t *scratch, jl_value *estimate,
                         jl_interval *interval);
 

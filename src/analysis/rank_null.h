@@ -20,12 +20,7 @@ void jl_signed_nulls_free(jl_signed_nulls *nulls);
 /* NULL when memory is exhausted; 1 <= n <= JL_SIGNED_EXACT. */
 const double *jl_signed_null(jl_signed_nulls *nulls, size_t n);
 
-/* The largest k from 1 with 2 P(W+ <= k - 1) <= 1 - level among n untied differences, or 0;
- * *attained as in jl_order_rank. The Walsh averages k-th from either end are the interval. */
-size_t jl_signed_interval_rank(const double *cdf, size_t n, double level, double *attained);
-
-/* jl_wilcoxon and jl_hodges_lehmann on n finite differences, reusing tables. scratch (doubles
- * and sizes) may be NULL: then it is allocated. */
+/* jl_wilcoxon and jl_hodges_lehmann on n finite differences, reusing tables. */
 int jl_wilcoxon_with(jl_signed_nulls *nulls, const double *d, size_t n, jl_zeros zeros,
                      jl_alternative alternative, jl_signed_rank *out, jl_error *err);
 int jl_hodges_lehmann_with(jl_signed_nulls *nulls, const double *d, size_t n, double level,

@@ -94,7 +94,8 @@ int jl_mann_whitney(const double *x, size_t n1, const double *y, size_t n2,
     return 0;
 }
 
-/* As jl_signed_interval_rank, for the n1 n2 differences of two samples. */
+/* The largest k from 1 with 2 P(U <= k - 1) <= 1 - level, or 0, and the level that is reached: the
+ * k-th of the n1 n2 differences from either end are the interval. */
 static int interval_rank(size_t n1, size_t n2, double level, size_t *k, double *attained,
                          jl_error *err)
 {

@@ -15,7 +15,7 @@ typedef struct block {
 
 struct jl_arena {
     block *top;
-    size_t next_capacity, used_bytes;
+    size_t next_capacity;
 };
 
 jl_arena *jl_arena_new(void)
@@ -53,7 +53,6 @@ void *jl_arena_alloc(jl_arena *a, size_t size)
     }
     void *p = a->top->bytes + a->top->used;
     a->top->used += rounded;
-    a->used_bytes += rounded;
     return p;
 }
 
@@ -82,9 +81,4 @@ char *jl_arena_printf(jl_arena *a, const char *format, ...)
     if (s) vsnprintf(s, (size_t)n + 1, format, again);
     va_end(again);
     return s;
-}
-
-size_t jl_arena_used_bytes(const jl_arena *a)
-{
-    return a->used_bytes;
 }

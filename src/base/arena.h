@@ -17,7 +17,5 @@ void *jl_arena_array(jl_arena *a, size_t count, size_t size);
 /* A NUL-terminated copy of n bytes. */
 char *jl_arena_strndup(jl_arena *a, const char *s, size_t n);
 char *jl_arena_printf(jl_arena *a, const char *format, ...) __attribute__((format(printf, 2, 3)));
-/* Bytes handed out so far. */
-size_t jl_arena_used_bytes(const jl_arena *a);
 
 #endif

@@ -159,7 +159,7 @@ static void filter_line(const filter *f, const uint8_t *from, uint8_t *to, size_
     }
 }
 
-int jl_image_resize(const jl_image *from, int width, int height, jl_image *to, jl_error *err)
+static int resize(const jl_image *from, int width, int height, jl_image *to, jl_error *err)
 {
     *to = (jl_image){0};
     filter across = {0}, down = {0};
@@ -250,7 +250,7 @@ int jl_image_to_floats(const jl_image *image, const jl_preprocess *p, int height
         if (w > LARGEST_PIXELS || h > LARGEST_PIXELS)
             return jl_fail(err, JL_ERR_LIMIT, "a picture of %d x %d cannot be resized to %d",
                            image->width, image->height, p->resize);
-        int rc = jl_image_resize(image, (int)w, (int)h, &scaled, err);
+        int rc = resize(image, (int)w, (int)h, &scaled, err);
         if (rc) return rc;
         use = &scaled;
     }

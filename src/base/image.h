@@ -23,8 +23,6 @@ typedef struct jl_image {
 int jl_image_read(const char *path, jl_image *image, jl_error *err);
 void jl_image_free(jl_image *image);
 
-int jl_image_resize(const jl_image *from, int width, int height, jl_image *to, jl_error *err);
-
 typedef struct jl_preprocess {
     int resize;    /* the shorter side becomes this many pixels; 0: left alone */
     int crop;      /* then a centred square of this side is cut out; 0: left alone */

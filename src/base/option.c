@@ -37,7 +37,8 @@ static bool parse_number(const char *text, double *value, const char **rest)
     return end != text && isfinite(*value) && (errno == 0 || *value == 0);
 }
 
-int jl_parse_duration_ns(const char *text, int64_t *ns, jl_error *err)
+/* "1.5", "90s", "500ms", "20us", "5m", "2h" into nanoseconds >= 0. */
+static int parse_duration_ns(const char *text, int64_t *ns, jl_error *err)
 {
     static const struct {
         const char *unit;
@@ -161,7 +162,7 @@ int jl_option_set(const jl_option *row, const char *text, void *settings, jl_are
 {
     void *field = (char *)settings + row->offset;
     double number;
-    int64_t ns;
+    int64_t ns = 0;
     const char *rest;
     int rc;
     switch (row->kind) {
@@ -186,7 +187,7 @@ int jl_option_set(const jl_option *row, const char *text, void *settings, jl_are
         *(double *)field = number;
         return 0;
     case JL_OPT_DURATION:
-        rc = jl_parse_duration_ns(text, &ns, err);
+        rc = parse_duration_ns(text, &ns, err);
         if (rc) return rc;
         if (!within(row, (double)ns / 1e9)) {
             out_of_bounds(row, text, err);

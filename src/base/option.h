@@ -93,7 +93,4 @@ int jl_option_conflicts(const jl_option *table, jl_option_mask given, jl_error *
 int jl_option_read_yaml(const jl_option *table, const char *path, void *settings,
                         jl_option_mask *given, jl_arena *arena, jl_error *err);
 
-/* "1.5", "90s", "500ms", "20us", "5m", "2h" into nanoseconds >= 0. */
-int jl_parse_duration_ns(const char *text, int64_t *ns, jl_error *err);
-
 #endif

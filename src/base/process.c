@@ -66,7 +66,10 @@ static int adopt(pid_t pid, bool own_group, jl_process *p, jl_error *err)
     return rc;
 }
 
-int jl_process_fork(jl_process *p, jl_error *err)
+/* 1 in the child, which must end by _exit(), 0 in the parent, negative on failure. The child leads
+ * a group of its own, dies with the parent, and has its standard output on standard error, so that
+ * results stay clean. */
+static int fork_process(jl_process *p, jl_error *err)
 {
     *p = (jl_process){.pidfd = -1};
     pid_t pid = fork_bound(true);
@@ -384,7 +387,7 @@ int jl_call_in_child(jl_child_fn fn, void *arg, int64_t timeout_ns,
     if (pipe2(ends, O_CLOEXEC) < 0)
         return jl_fail_errno(err, JL_ERR_IO, "cannot start a helper process");
     jl_process p;
-    int rc = jl_process_fork(&p, err);
+    int rc = fork_process(&p, err);
     if (rc == 1) answer_and_exit(fn, arg, limit_bytes, ends[1]);
     close(ends[1]);
     jl_buf raw = {0};

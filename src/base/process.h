@@ -53,11 +53,6 @@ typedef struct jl_exit {
  * failure there is no child. */
 int jl_process_spawn(const jl_spawn *spawn, jl_process *p, jl_error *err);
 
-/* Forks; 1 in the child, which must end by _exit(), 0 in the parent, negative on failure. The
- * child leads a group of its own, dies with the parent, and has its standard output on standard
- * error, so that results stay clean. */
-int jl_process_fork(jl_process *p, jl_error *err);
-
 /* Waits until the process has ended, reaps it and kills what it left running in its group;
  * `result` may be NULL. JL_ERR_TIMEOUT when the deadline (absolute) passes first: the process
  * then still runs. */

@@ -31,8 +31,6 @@ int cost_no_memory(const cost_plan *p);
 int cost_note(cost_plan *p, const char *format, ...) __attribute__((format(printf, 2, 3)));
 int cost_overflow(const cost_plan *p, uint32_t node);
 
-/* The tensor that an initializer or a Constant node holds, or NULL. */
-const onnx_tensor *cost_tensor_of(const cost_plan *p, uint32_t value);
 /* Is it the first time that node i reads the value, counting from input 0? */
 bool cost_first_reading(const jl_node *n, uint32_t input);
 

@@ -36,7 +36,8 @@ void cost_fold(cost_plan *p)
     }
 }
 
-const onnx_tensor *cost_tensor_of(const cost_plan *p, uint32_t value)
+/* The tensor that an initializer or a Constant node holds, or NULL. */
+static const onnx_tensor *tensor_of(const cost_plan *p, uint32_t value)
 {
     const jl_graph_value *v = &p->g->values[value];
     if (v->initializer) return v->initializer;
@@ -116,7 +117,7 @@ static int note_shared(cost_plan *p)
         const jl_node *n = &p->g->nodes[i];
         bool copies = jl_str_is(n->onnx->op_type, "Identity") && p->folded[i] && n->n_inputs == 1;
         const onnx_tensor *t =
-            copies && n->inputs[0] != JL_NONE ? cost_tensor_of(p, n->inputs[0]) : NULL;
+            copies && n->inputs[0] != JL_NONE ? tensor_of(p, n->inputs[0]) : NULL;
         if (t && jl_dtype_is_float((jl_dtype)t->data_type) && onnx_tensor_elements(t) > 0)
             shared += onnx_tensor_elements(t);
     }
@@ -131,7 +132,7 @@ int cost_weights(cost_plan *p)
 {
     const jl_graph *g = p->g;
     for (uint32_t v = 0; v < g->n_values; v++) {
-        const onnx_tensor *t = cost_tensor_of(p, v);
+        const onnx_tensor *t = tensor_of(p, v);
         if (t && onnx_tensor_elements(t) > 0) count_elements(p, v, t);
     }
     for (uint32_t i = 0; i < g->n_nodes; i++) {

@@ -200,11 +200,6 @@ const jl_port *jl_model_outputs(const jl_model *m, size_t *n)
     return m->outputs;
 }
 
-const char *jl_model_name(const jl_model *m)
-{
-    return m->name;
-}
-
 const char *jl_model_family(const jl_model *m)
 {
     return m->zoo_entry ? m->zoo_entry->family : NULL;

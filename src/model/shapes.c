@@ -294,18 +294,6 @@ void jl_shapes_free(jl_shapes *s)
     if (s) jl_dims_free(s->dims);
 }
 
-bool jl_shapes_elements(jl_shapes *s, uint32_t value, jl_dim *n)
-{
-    const jl_info *v = &s->values[value];
-    if (v->rank < 0) return false;
-    *n = jl_dim_k(1);
-    for (int i = 0; i < v->rank; i++)
-        *n = jl_dim_mul(s->dims, *n, v->dims[i]);
-    bool fits = !jl_dims_overflowed(s->dims);
-    jl_dims_clear_overflow(s->dims);
-    return fits;
-}
-
 void jl_shapes_print(const jl_shapes *s, uint32_t value, jl_buf *out)
 {
     static const char *const kinds[] = {

@@ -72,8 +72,6 @@ int jl_shapes_new(const jl_graph *graph, onnx_file *file, jl_arena *arena,
                   const jl_shapes_options *options, jl_shapes **shapes, jl_error *err);
 void jl_shapes_free(jl_shapes *s);
 
-/* Elements of a value as an expression; false when its rank is not known. */
-bool jl_shapes_elements(jl_shapes *s, uint32_t value, jl_dim *n);
 /* "float[batch, 3, 224, 224]" */
 void jl_shapes_print(const jl_shapes *s, uint32_t value, jl_buf *out);
 

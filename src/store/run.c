@@ -10,11 +10,11 @@
 #include "store/stamps.h"
 
 /* The columns of a run that its record holds; below, those of its joules and its agreement. */
-#define RUN(member) JL_COLUMN(jl_run_record, #member, member)
-static const jl_column run_columns[] = {
-    {JL_COLUMN_ID(jl_run_record, "round", round)},
-    {JL_COLUMN_ID(jl_run_record, "cell", cell)},
-    {JL_COLUMN_ID(jl_run_record, "device", device)},
+#define RUN(member) JL_SQL_COLUMN(jl_run_record, #member, member)
+static const jl_sql_column run_columns[] = {
+    {JL_SQL_ID(jl_run_record, "round", round)},
+    {JL_SQL_ID(jl_run_record, "cell", cell)},
+    {JL_SQL_ID(jl_run_record, "device", device)},
     {RUN(start_method)},
     {RUN(stage)},
     {RUN(message)},
@@ -56,19 +56,19 @@ static const jl_column run_columns[] = {
 };
 enum { RUN_COLUMNS = sizeof run_columns / sizeof *run_columns };
 
-#define ENERGY(member) JL_COLUMN(jl_energy_record, #member, member)
-static const jl_column energy_columns[] = {
-    {JL_COLUMN_ID(jl_energy_record, "meter", meter)},
+#define ENERGY(member) JL_SQL_COLUMN(jl_energy_record, #member, member)
+static const jl_sql_column energy_columns[] = {
+    {JL_SQL_ID(jl_energy_record, "meter", meter)},
     {ENERGY(scope)},
     {ENERGY(headline)},
     {ENERGY(method)},
-    {JL_COLUMN(jl_energy_record, "gross_j_per_item", gross_j)},
+    {JL_SQL_COLUMN(jl_energy_record, "gross_j_per_item", gross_j)},
     {ENERGY(gross_se_j)},
     {ENERGY(gross_low_j)},
     {ENERGY(gross_high_j)},
-    {JL_COLUMN(jl_energy_record, "net_sleeping_j_per_item", net_sleeping_j)},
+    {JL_SQL_COLUMN(jl_energy_record, "net_sleeping_j_per_item", net_sleeping_j)},
     {ENERGY(net_sleeping_se_j)},
-    {JL_COLUMN(jl_energy_record, "net_waking_j_per_item", net_waking_j)},
+    {JL_SQL_COLUMN(jl_energy_record, "net_waking_j_per_item", net_waking_j)},
     {ENERGY(net_waking_se_j)},
     {ENERGY(systematic_rel)},
     {ENERGY(power_w)},
@@ -88,8 +88,8 @@ static const jl_column energy_columns[] = {
 };
 enum { ENERGY_COLUMNS = sizeof energy_columns / sizeof *energy_columns };
 
-#define AGREEMENT(member) JL_COLUMN(jl_agreement_record, #member, member)
-static const jl_column agreement_columns[] = {
+#define AGREEMENT(member) JL_SQL_COLUMN(jl_agreement_record, #member, member)
+static const jl_sql_column agreement_columns[] = {
     {AGREEMENT(output)},         {AGREEMENT(reference)},          {AGREEMENT(items)},
     {AGREEMENT(cosine_min)},     {AGREEMENT(cosine_centred_min)}, {AGREEMENT(max_abs_error)},
     {AGREEMENT(mean_abs_error)}, {AGREEMENT(nan_count)},          {AGREEMENT(inf_count)},

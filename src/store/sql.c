@@ -71,7 +71,7 @@ static int bind_values(sqlite3_stmt *stmt, const char *format, va_list args)
     return rc;
 }
 
-static int bind_member(sqlite3_stmt *stmt, int i, const jl_column *c, const void *record)
+static int bind_member(sqlite3_stmt *stmt, int i, const jl_sql_column *c, const void *record)
 {
     const void *member = (const char *)record + c->at;
     switch (c->type) {
@@ -135,7 +135,7 @@ int jl_sql_exec(jl_store *s, jl_error *err, const char *sql, const char *format,
     return rc ? rc : step_once(s, stmt, NULL, err);
 }
 
-void jl_sql_empty(const jl_column *columns, size_t count, void *record)
+void jl_sql_empty(const jl_sql_column *columns, size_t count, void *record)
 {
     for (size_t i = 0; i < count; i++) {
         void *member = (char *)record + columns[i].at;
@@ -144,7 +144,7 @@ void jl_sql_empty(const jl_column *columns, size_t count, void *record)
     }
 }
 
-int jl_sql_insert(jl_store *s, const char *table, const jl_column *columns, size_t count,
+int jl_sql_insert(jl_store *s, const char *table, const jl_sql_column *columns, size_t count,
                   const void *record, jl_id *id, jl_error *err, const char *given,
                   const char *format, ...)
 {

@@ -30,23 +30,24 @@ int jl_sql_end(jl_store *s, sqlite3_stmt *stmt, int rc, jl_error *err);
 int jl_sql_number(jl_store *s, int64_t *value, int64_t otherwise, jl_error *err, const char *sql,
                   const char *format, ...);
 /* A column and the member of a record that is its value. */
-typedef struct jl_column {
+typedef struct jl_sql_column {
     const char *name;
     char type; /* as in formats, or f: a bool */
     size_t at; /* offset in the record */
-} jl_column;
-#define JL_MEMBER_TYPE(record, member)                                                             \
+} jl_sql_column;
+#define JL_SQL_TYPE(record, member)                                                                \
     _Generic(((record *)0)->member, const char *: 't', double: 'd', bool: 'f', int64_t: 'i',       \
              uint64_t: 'i')
-/* The braces' content of a jl_column. A row id is a whole number too: it has a macro of its own. */
-#define JL_COLUMN(record, column, member)                                                          \
-    column, JL_MEMBER_TYPE(record, member), offsetof(record, member)
-#define JL_COLUMN_ID(record, column, member) column, 'r', offsetof(record, member)
+/* The braces' content of a jl_sql_column. A row id is a whole number too: it has a macro of its
+ * own. */
+#define JL_SQL_COLUMN(record, column, member)                                                      \
+    column, JL_SQL_TYPE(record, member), offsetof(record, member)
+#define JL_SQL_ID(record, column, member) column, 'r', offsetof(record, member)
 /* Makes every number of a record missing. */
-void jl_sql_empty(const jl_column *columns, size_t count, void *record);
+void jl_sql_empty(const jl_sql_column *columns, size_t count, void *record);
 /* Adds a row: the columns of the record, and before them those named in `given`, with a format and
  * values as above. id, which may be NULL: of the new row. */
-int jl_sql_insert(jl_store *s, const char *table, const jl_column *columns, size_t count,
+int jl_sql_insert(jl_store *s, const char *table, const jl_sql_column *columns, size_t count,
                   const void *record, jl_id *id, jl_error *err, const char *given,
                   const char *format, ...);
 /* BEGIN IMMEDIATE ... COMMIT around fn; ROLLBACK when it fails. */
