@@ -106,8 +106,7 @@ typedef struct ort_api {
     OrtStatus *(*GetDimensions)(const OrtTensorTypeAndShapeInfo *, int64_t *, size_t);
     void *unused_63[2];
     OrtStatus *(*GetTensorTypeAndShape)(const OrtValue *, OrtTensorTypeAndShapeInfo **);
-    void *unused_66[1];
-    OrtStatus *(*GetValueType)(const OrtValue *, int *);
+    void *unused_66[2];
     OrtStatus *(*CreateMemoryInfo)(const char *, int, int, int, OrtMemoryInfo **);
     void *unused_69[7];
     OrtStatus *(*AllocatorFree)(OrtAllocator *, void *);
@@ -139,7 +138,7 @@ typedef struct ort_api {
     OrtStatus *(*CreateIoBinding)(OrtSession *, OrtIoBinding **);
     void (*ReleaseIoBinding)(OrtIoBinding *);
     OrtStatus *(*BindInput)(OrtIoBinding *, const char *, const OrtValue *);
-    OrtStatus *(*BindOutput)(OrtIoBinding *, const char *, const OrtValue *);
+    void *unused_137[1];
     OrtStatus *(*BindOutputToDevice)(OrtIoBinding *, const char *, const OrtMemoryInfo *);
     void *unused_139[1];
     OrtStatus *(*GetBoundOutputValues)(const OrtIoBinding *, OrtAllocator *, OrtValue ***,
@@ -241,7 +240,6 @@ ORT_SLOT(GetTensorElementType, 60);
 ORT_SLOT(GetDimensionsCount, 61);
 ORT_SLOT(GetDimensions, 62);
 ORT_SLOT(GetTensorTypeAndShape, 65);
-ORT_SLOT(GetValueType, 67);
 ORT_SLOT(CreateMemoryInfo, 68);
 ORT_SLOT(AllocatorFree, 76);
 ORT_SLOT(GetAllocatorWithDefaultOptions, 78);
@@ -265,7 +263,6 @@ ORT_SLOT(RunWithBinding, 133);
 ORT_SLOT(CreateIoBinding, 134);
 ORT_SLOT(ReleaseIoBinding, 135);
 ORT_SLOT(BindInput, 136);
-ORT_SLOT(BindOutput, 137);
 ORT_SLOT(BindOutputToDevice, 138);
 ORT_SLOT(GetBoundOutputValues, 140);
 ORT_SLOT(SessionOptionsAppendExecutionProvider_TensorRT_V2, 170);

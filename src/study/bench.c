@@ -90,7 +90,7 @@ typedef struct bench {
     jl_bench_result *r;
     jl_child child;
     bool (*enough)(struct bench *b, int64_t now_ns, int64_t *next_ns); /* of the loop under way */
-    int64_t began_ns, checked_ns;
+    int64_t began_ns;
 } bench;
 
 /* The answer to a request under way. Wakes up when `enough` wants to be asked. */

@@ -4,7 +4,8 @@ Stores of 10,000, 100,000 and 1,000,000 runs (large_store.py, 1 GB in TMPDIR for
 `report -s cells,pairs --baseline CONFIG -o csv`: every cell's median with its exact interval and every
 configuration against one, in both families of corrections, for latency and energy. Bounds: 5 s and
 512 MiB for the largest, and at most 1.5 times the processor time per run of the one before.
-MODELS=10 in the environment leaves out the largest. The best of three is taken.
+MODELS=10 in the environment leaves out the largest. The best of three is taken: 3.77 s and 253 MiB on two
+processors (AMD EPYC) without other load.
 """
 
 import os
