@@ -20,6 +20,7 @@ typedef enum jl_precision {
     JL_PRECISION_COUNT,
 } jl_precision;
 const char *jl_precision_name(jl_precision p);
+/* JL_ERR_USAGE lists the names and says which is nearest. */
 int jl_precision_parse(const char *name, jl_precision *p, jl_error *err);
 
 enum { JL_MAX_SETTINGS = 24, JL_SETTING_KEY_SIZE = 48, JL_SETTING_VALUE_SIZE = 256 };

@@ -69,7 +69,7 @@ typedef struct jl_convert_summary {
     size_t unobserved; /* nodes inside branches and loops, whose values the samples do not show */
 } jl_convert_summary;
 
-const char *jl_keep_reason_text(jl_keep_reason reason);
+const char *jl_keep_reason_text(jl_keep_reason reason); /* in words */
 
 /* Reads the model at `from`, writes the converted one to `to` (which may be the same path; it is
  * replaced only when whole). JL_ERR_UNSUPPORTED when a value's type cannot be inferred (the node

@@ -21,6 +21,8 @@ typedef struct jl_device_ratios {
     size_t count;
 } jl_device_ratios;
 
+/* Every two devices, over the cells that ran on both; nothing where the metric was not measured.
+ * Fails for lack of memory only. */
 int jl_compare_devices(const jl_study_table *t, jl_metric metric, jl_device_ratios *out,
                        jl_error *err);
 void jl_device_ratios_free(jl_device_ratios *r);

@@ -25,6 +25,7 @@ typedef struct jl_interpreter_shares {
     size_t count;
 } jl_interpreter_shares;
 
+/* Every such pair of cells that ran, where the metric was measured. level: of the intervals. */
 int jl_find_interpreter_shares(const jl_study_table *t, jl_metric metric, double level,
                                jl_interpreter_shares *out, jl_error *err);
 void jl_interpreter_shares_free(jl_interpreter_shares *s);

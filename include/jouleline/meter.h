@@ -139,7 +139,7 @@ typedef struct jl_meter_vtable {
 
 /* Every meter that this build knows; ends with NULL. */
 const jl_meter_vtable *const *jl_meters(void);
-const jl_meter_vtable *jl_meter_find(const char *name);
+const jl_meter_vtable *jl_meter_find(const char *name); /* NULL: there is none */
 
 /* The opened meters of a machine. */
 typedef struct jl_meter_set jl_meter_set;
@@ -153,6 +153,8 @@ int jl_meter_set_open(const char *const *specs, size_t count, const jl_meter_opt
 void jl_meter_set_close(jl_meter_set *set);         /* NULL is fine */
 size_t jl_meter_set_count(const jl_meter_set *set); /* domains of all meters */
 const jl_meter_domain *jl_meter_set_domain(const jl_meter_set *set, size_t i);
+/* Reads what a domain offers of `want` (JL_READ_*). JL_ERR_MISSING when the device has gone,
+ * JL_ERR_IO when it does not answer now. */
 int jl_meter_set_read(jl_meter_set *set, size_t i, uint32_t want, jl_meter_reading *out,
                       jl_error *err);
 /* Why there is no host or GPU energy: sentences that name each absent meter, its reason and its

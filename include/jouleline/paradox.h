@@ -18,7 +18,7 @@ typedef enum jl_cause {
     JL_CAUSE_UTILISATION /* less than half of the binding roof is reached, and not for dispatch */
 } jl_cause;
 
-const char *jl_cause_words(jl_cause c);
+const char *jl_cause_words(jl_cause c); /* in words */
 
 typedef enum jl_cure {
     JL_CURE_BATCHING,

@@ -23,6 +23,7 @@ typedef struct jl_portability {
     size_t count;
 } jl_portability;
 
+/* What did not run or ran wrongly, probes left out. Fails for lack of memory only. */
 int jl_find_failures(const jl_study_table *t, jl_portability *out, jl_error *err);
 void jl_portability_free(jl_portability *p);
 

@@ -120,7 +120,7 @@ typedef struct jl_runtime {
 } jl_runtime;
 
 /* The runtimes built in, and the plugins loaded so far. */
-const jl_runtime *jl_runtime_find(const char *name);
+const jl_runtime *jl_runtime_find(const char *name); /* NULL: there is none */
 size_t jl_runtime_count(void);
 const jl_runtime *jl_runtime_at(size_t i);
 /* The runtime of a configuration, its provider and its option names checked against what the

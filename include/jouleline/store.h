@@ -27,8 +27,9 @@ typedef enum jl_store_mode {
 } jl_store_mode;
 
 /* JL_ERR_IO when the file cannot be opened or written, JL_ERR_FORMAT when it is no store of
- * ours, JL_ERR_UNSUPPORTED when a newer jouleline wrote it. */
-/* A store is used by one thread at a time. */
+ * ours, JL_ERR_UNSUPPORTED when a newer jouleline wrote it. A store is used by one thread at a
+ * time. Every function below that takes an error fails with JL_ERR_IO (a full disk, a file that
+ * another program holds or that cannot be written) or JL_ERR_FORMAT (a damaged file). */
 int jl_store_open(const char *path, jl_store_mode mode, jl_store **store, jl_error *err);
 void jl_store_close(jl_store *s); /* NULL is fine */
 /* The sqlite3 handle, for queries that have no function here. */
@@ -106,8 +107,10 @@ typedef struct jl_round_record {
 /* Rounds of a study in the order of their numbers; free(*rounds). */
 int jl_store_rounds(jl_store *s, jl_id study, jl_round_record **rounds, size_t *count,
                     jl_error *err);
+/* conditions: a JSON object of what the host's owner can change, or NULL. */
 int jl_store_round_begin(jl_store *s, jl_id study, int64_t number, jl_id boot, uint64_t seed,
                          const char *conditions, jl_id *id, jl_error *err);
+/* complete: every cell of the study has a run in it. */
 int jl_store_round_end(jl_store *s, jl_id round, bool complete, jl_error *err);
 /* Whether the round has a run that counts for the cell, on which device (0: none stored). */
 int jl_store_round_has(jl_store *s, jl_id round, jl_id cell, bool *has, jl_id *device,
@@ -117,8 +120,9 @@ typedef struct jl_idle_record {
     jl_id round, meter, device, configuration; /* 0: none */
     bool waking;
     double power_w, power_se_w, duration_s, sm_clock_mhz, temperature_c;
-    const char *reason;
+    const char *reason; /* why there is no power, or NULL */
 } jl_idle_record;
+/* Replaces what the round has of the same meter, level, device and configuration. */
 int jl_store_idle(jl_store *s, const jl_idle_record *r, jl_error *err);
 
 /* ---- runs ------------------------------------------------------------------------------ */
@@ -181,9 +185,9 @@ typedef struct jl_run_record {
     size_t agreement_count;
 } jl_run_record;
 
-/* Everything absent. */
+/* Everything absent; the first attempt. */
 jl_run_record jl_run_record_empty(void);
-jl_energy_record jl_energy_record_empty(void);
+jl_energy_record jl_energy_record_empty(void); /* by no method */
 
 /* Writes the run with all that belongs to it in one transaction. Earlier attempts of the same
  * round and cell stop counting. */

@@ -60,6 +60,7 @@ typedef struct jl_idle {
     int64_t from_ns, to_ns;
     char reason[160]; /* why it is not valid */
 } jl_idle;
+/* Of the ticks between from_ns and to_ns; invalid with a reason where they are too few. */
 void jl_idle_estimate(const jl_meter_domain *domain, const jl_tick *ticks, size_t count,
                       int64_t from_ns, int64_t to_ns, jl_idle *out);
 
@@ -85,6 +86,7 @@ typedef struct jl_condition {
     bool has_link;                      /* the PCIe link as it was read last */
     int link_generation, link_width, link_most_generation, link_most_width;
 } jl_condition;
+/* From the ticks between from_ns and to_ns. */
 void jl_condition_of(const jl_tick *ticks, size_t count, int64_t from_ns, int64_t to_ns,
                      jl_condition *out);
 

@@ -1,4 +1,4 @@
-/* jouleline model info, jouleline model cost: what a model is and what its graph costs. */
+/* jouleline model cost: what a graph costs. */
 #include "cli.h"
 
 #include <inttypes.h>
@@ -27,13 +27,11 @@ static const char *rounded(jl_arena *arena, int64_t n)
     return jl_arena_printf(arena, "%.*f%s", digits, x, units[u]);
 }
 
-/* model cost ---------------------------------------------------------------------------------- */
-
-typedef struct cost_settings {
+typedef struct settings {
     int output, by, precision;
     jl_ints batch;
     jl_words shape;
-} cost_settings;
+} settings;
 
 enum { BY_OP, BY_NODE, BY_MODEL };
 
@@ -46,8 +44,8 @@ static const struct {
                   {"bf16", JL_BFLOAT16},
                   {"int8", JL_INT8}};
 
-static const jl_option cost_options[] = {
-    JL_OPTION_OUTPUT(cost_settings, output, "table|csv|json"),
+static const jl_option options[] = {
+    JL_OPTION_OUTPUT(settings, output, "table|csv|json"),
     {.name = "by",
      .kind = JL_OPT_CHOICE,
      .argument = "WHAT",
@@ -55,7 +53,7 @@ static const jl_option cost_options[] = {
      .fallback = "op",
      .command_line = true,
      .help = "a row for each operator type, each node, or the model alone",
-     .offset = offsetof(cost_settings, by)},
+     .offset = offsetof(settings, by)},
     {.name = "batch",
      .letter = 'b',
      .kind = JL_OPT_INTS,
@@ -64,7 +62,7 @@ static const jl_option cost_options[] = {
      .max = 1 << 20,
      .command_line = true,
      .help = "batch sizes; 1 where the batch is free and none is given",
-     .offset = offsetof(cost_settings, batch)},
+     .offset = offsetof(settings, batch)},
     {.name = "precision",
      .kind = JL_OPT_CHOICE,
      .argument = "TYPE",
@@ -72,13 +70,13 @@ static const jl_option cost_options[] = {
      .fallback = "native",
      .command_line = true,
      .help = "element type of the floating point tensors; native is the file's own",
-     .offset = offsetof(cost_settings, precision)},
+     .offset = offsetof(settings, precision)},
     {.name = "shape",
      .kind = JL_OPT_TEXTS,
      .argument = "INPUT=SIZES",
      .command_line = true,
      .help = "the shape of an input with free dimensions, as in ids=Bx128 (B is the batch)",
-     .offset = offsetof(cost_settings, shape)},
+     .offset = offsetof(settings, shape)},
     {0},
 };
 
@@ -100,7 +98,7 @@ static void numbers_of(const jl_cost_numbers *c, int64_t n[NUMBERS])
 /* One model at one batch. */
 typedef struct costing {
     const jl_invocation *call;
-    const cost_settings *settings;
+    const settings *settings;
     const char *model;
     int64_t batch; /* 0: not given */
     const jl_cost *cost;
@@ -280,14 +278,14 @@ static json_t *json_cost(const costing *c)
 
 static int cost_at(costing *c, jl_model *m, json_t *list, jl_error *err)
 {
-    const cost_settings *s = c->settings;
-    jl_cost_options options = {.batch = c->batch, .precision = precisions[s->precision].type};
+    const settings *s = c->settings;
+    jl_cost_options o = {.batch = c->batch, .precision = precisions[s->precision].type};
     jl_cost *cost;
     int rc = 0;
     for (size_t i = 0; i < s->shape.count && !rc; i++)
         rc = jl_model_bind_shape(m, s->shape.items[i], c->batch ? c->batch : 1, err);
-    if (!rc && !c->batch && jl_model_batch_symbol(m)) options.batch = c->batch = 1;
-    if (!rc) rc = jl_cost_new(m, &options, &cost, err);
+    if (!rc && !c->batch && jl_model_batch_symbol(m)) o.batch = c->batch = 1;
+    if (!rc) rc = jl_cost_new(m, &o, &cost, err);
     if (rc) return rc;
     c->cost = cost;
     if (s->output == AS_JSON) {
@@ -304,7 +302,7 @@ static int cost_at(costing *c, jl_model *m, json_t *list, jl_error *err)
 
 static int cost_of(const jl_invocation *call, const char *name, json_t *list, jl_error *err)
 {
-    const cost_settings *s = call->settings;
+    const settings *s = call->settings;
     jl_model *m;
     int rc = jl_model_open(name, &m, err);
     if (rc) return rc;
@@ -320,9 +318,9 @@ static int cost_of(const jl_invocation *call, const char *name, json_t *list, jl
     return rc;
 }
 
-static int cost(const jl_invocation *call)
+static int run(const jl_invocation *call)
 {
-    const cost_settings *s = call->settings;
+    const settings *s = call->settings;
     json_t *list = json_array();
     jl_error err;
     int rc = 0;
@@ -355,168 +353,9 @@ const jl_command jl_command_model_cost = {
         "operators. Activation bytes are what nodes read and write when none is fused, beside an "
         "estimate with elementwise operators and batch norms fused into the node before them. "
         "Nodes that depend on no input cost nothing. Operators without a rule are listed.",
-    .options = cost_options,
-    .settings_size = sizeof(cost_settings),
+    .options = options,
+    .settings_size = sizeof(settings),
     .least_arguments = 1,
     .most_arguments = 64,
-    .run = cost,
-};
-
-/* model info ---------------------------------------------------------------------------------- */
-
-typedef struct info_settings {
-    int output;
-} info_settings;
-
-enum { INFO_TABLE, INFO_JSON };
-
-static const jl_option info_options[] = {
-    JL_OPTION_OUTPUT(info_settings, output, "table|json"),
-    {0},
-};
-
-static const char *shape_words(jl_arena *arena, const jl_port *p)
-{
-    jl_buf text = {0};
-    if (p->rank < 0) return "[...]";
-    jl_buf_puts(&text, "[");
-    for (int i = 0; i < p->rank; i++)
-        jl_buf_printf(&text, "%s%s", i ? ", " : "", p->sizes[i].text);
-    jl_buf_puts(&text, "]");
-    const char *kept = text.p ? jl_arena_strndup(arena, text.p, text.n) : NULL;
-    jl_buf_free(&text);
-    return kept;
-}
-
-static const char *kind_words(const jl_port *p)
-{
-    return p->kind == JL_PORT_SEQUENCE   ? "sequence of "
-           : p->kind == JL_PORT_OPTIONAL ? "optional "
-           : p->kind == JL_PORT_OTHER    ? "other "
-                                         : "";
-}
-
-static void print_port(jl_arena *arena, const char *what, const jl_port *p)
-{
-    const char *shape = shape_words(arena, p);
-    printf("  %-10s %s: %s%s%s\n", what, p->name, kind_words(p), jl_dtype_name(p->dtype),
-           shape ? shape : "");
-}
-
-static json_t *json_ports(const jl_port *ports, size_t n)
-{
-    json_t *list = json_array();
-    for (size_t i = 0; i < n; i++) {
-        json_t *shape = json_array();
-        for (int k = 0; k < ports[i].rank; k++)
-            json_array_append_new(shape, ports[i].sizes[k].value >= 0
-                                             ? json_integer(ports[i].sizes[k].value)
-                                             : json_string(ports[i].sizes[k].text));
-        json_t *o =
-            json_pack("{s:s, s:s}", "name", ports[i].name, "type", jl_dtype_name(ports[i].dtype));
-        if (ports[i].rank >= 0) json_object_set(o, "shape", shape);
-        json_decref(shape);
-        json_array_append_new(list, o);
-    }
-    return list;
-}
-
-/* What the graph is made of, and its parameters where no dimension but the batch is free. */
-static void print_graph(jl_model *m)
-{
-    jl_cost *cost;
-    size_t n;
-    const jl_op_count *ops = jl_model_ops(m, &n);
-    printf("  operators ");
-    for (size_t i = 0; i < n; i++)
-        printf("%s %s %zu", i ? "," : "", ops[i].op, ops[i].nodes);
-    putchar('\n');
-    if (jl_cost_new(m, NULL, &cost, NULL)) return;
-    printf("  parameters %" PRId64 "\n", cost->total.parameters);
-    if (cost->statistics) printf("  batch norm statistics %" PRId64 "\n", cost->statistics);
-    jl_cost_free(cost);
-}
-
-static void print_info(const jl_invocation *call, const char *name, jl_model *m, const char *hash)
-{
-    size_t n_in, n_out;
-    const jl_port *in = jl_model_inputs(m, &n_in), *out = jl_model_outputs(m, &n_out);
-    printf("%s\n", name);
-    if (jl_model_family(m)) printf("  family     %s\n", jl_model_family(m));
-    if (*jl_model_producer(m)) printf("  producer   %s\n", jl_model_producer(m));
-    if (jl_model_file_bytes(m)) printf("  file       %" PRId64 " bytes\n", jl_model_file_bytes(m));
-    printf("  hash       %s\n  opset      %" PRId64 "\n  nodes      %zu\n", hash, jl_model_opset(m),
-           jl_model_nodes(m));
-    for (size_t i = 0; i < n_in; i++) {
-        jl_input_bound bound;
-        print_port(call->arena, "input", &in[i]);
-        if (jl_model_input_bound(m, i, &bound))
-            printf("             values below %" PRId64 ": indices of %s\n", bound.rows,
-                   bound.node);
-    }
-    for (size_t i = 0; i < n_out; i++)
-        print_port(call->arena, "output", &out[i]);
-    const char *batch = jl_model_batch_symbol(m);
-    printf("  batch      %s\n", batch ? batch : "fixed");
-    print_graph(m);
-}
-
-static json_t *json_info(const char *name, jl_model *m, const char *hash)
-{
-    size_t n_in, n_out;
-    const jl_port *in = jl_model_inputs(m, &n_in), *out = jl_model_outputs(m, &n_out);
-    json_t *o =
-        json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:o, s:o}", "model", name, "hash", hash,
-                  "producer", jl_model_producer(m), "opset", (json_int_t)jl_model_opset(m), "nodes",
-                  (json_int_t)jl_model_nodes(m), "file_bytes", (json_int_t)jl_model_file_bytes(m),
-                  "inputs", json_ports(in, n_in), "outputs", json_ports(out, n_out));
-    const char *batch = jl_model_batch_symbol(m);
-    if (batch) json_object_set_new(o, "batch", json_string(batch));
-    json_t *counts = json_object();
-    size_t n_ops;
-    const jl_op_count *ops = jl_model_ops(m, &n_ops);
-    for (size_t i = 0; i < n_ops; i++)
-        json_object_set_new(counts, ops[i].op, json_integer((json_int_t)ops[i].nodes));
-    json_object_set_new(o, "operators", counts);
-    return o;
-}
-
-static int info(const jl_invocation *call)
-{
-    const info_settings *s = call->settings;
-    json_t *list = json_array();
-    jl_error err;
-    int rc = 0;
-    for (size_t i = 0; i < call->arguments.count && !rc; i++) {
-        const char *name = call->arguments.items[i];
-        char hash[33];
-        jl_model *m;
-        if ((rc = jl_model_open(name, &m, &err))) break;
-        if (!(rc = jl_model_hash(m, hash, &err))) {
-            if (s->output == INFO_JSON)
-                json_array_append_new(list, json_info(name, m, hash));
-            else
-                print_info(call, name, m, hash);
-        }
-        jl_model_close(m);
-    }
-    if (!rc && s->output == INFO_JSON) {
-        json_dumpf(list, stdout, JSON_INDENT(2));
-        putchar('\n');
-    }
-    json_decref(list);
-    return rc ? jl_report_error(call, &err) : EXIT_OK;
-}
-
-const jl_command jl_command_model_info = {
-    .name = "model info",
-    .summary = "inputs, outputs and origin of a model",
-    .arguments = "MODEL...",
-    .about = "Prints where a model comes from, its hash, what goes in and out with symbolic "
-             "dimensions, and for integer inputs that index a table the bound of their values.",
-    .options = info_options,
-    .settings_size = sizeof(info_settings),
-    .least_arguments = 1,
-    .most_arguments = 64,
-    .run = info,
+    .run = run,
 };
