@@ -1,6 +1,7 @@
 #include "base/image.h"
 #include "base/str.h"
 
+#include <fcntl.h>
 #include <math.h>
 #include <png.h>
 #include <stdio.h>
@@ -33,7 +34,8 @@ static void close_file(FILE **f)
 
 static int read_whole(const char *path, jl_buf *bytes, jl_error *err)
 {
-    JL_CLEANUP(close_file) FILE *f = fopen(path, "rb");
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a pipe is empty, not waited for */
+    JL_CLEANUP(close_file) FILE *f = fd < 0 ? NULL : fdopen(fd, "rb");
     if (!f) return jl_fail_errno(err, JL_ERR_IO, "cannot open %s", path);
     char chunk[1 << 16];
     size_t n;
@@ -41,6 +43,12 @@ static int read_whole(const char *path, jl_buf *bytes, jl_error *err)
         jl_buf_append(bytes, chunk, n);
     if (ferror(f)) return jl_fail_errno(err, JL_ERR_IO, "cannot read %s", path);
     return bytes->failed ? jl_fail(err, JL_ERR_MEMORY, "%s: out of memory", path) : 0;
+}
+
+/* libjpeg paints over what is missing and warns. These two warnings lose nothing of the picture. */
+static bool harmless(const char *warning)
+{
+    return strstr(warning, "extraneous bytes") || strstr(warning, "Invalid SOS parameters");
 }
 
 static int read_jpeg(const char *path, const jl_buf *bytes, jl_image *image, jl_error *err)
@@ -57,7 +65,7 @@ static int read_jpeg(const char *path, const jl_buf *bytes, jl_image *image, jl_
     if (!rc &&
         tjDecompress2(decoder, p, bytes->n, image->rgb, width, 0, height, TJPF_RGB,
                       TJFLAG_ACCURATEDCT) &&
-        tjGetErrorCode(decoder) != TJERR_WARNING)
+        (tjGetErrorCode(decoder) != TJERR_WARNING || !harmless(tjGetErrorStr2(decoder))))
         rc = jl_fail(err, JL_ERR_FORMAT, "%s does not decode: %s", path, tjGetErrorStr2(decoder));
     tjDestroy(decoder);
     return rc;
@@ -69,6 +77,7 @@ static int read_png(const char *path, const jl_buf *bytes, jl_image *image, jl_e
     if (!png_image_begin_read_from_memory(&png, bytes->p, bytes->n))
         return jl_fail(err, JL_ERR_FORMAT, "%s is no PNG picture: %s", path, png.message);
     png.format = PNG_FORMAT_RGBA;
+    png.flags |= PNG_IMAGE_FLAG_16BIT_sRGB; /* values of 16 bits mean what those of 8 bits do */
     int rc = allocate(image, (long)png.width, (long)png.height, path, err);
     size_t pixels = rc ? 0 : (size_t)image->width * (size_t)image->height;
     uint8_t *rgba = rc ? NULL : malloc(pixels * 4);

@@ -145,7 +145,7 @@ int jl_npy_open(const char *path, jl_npy *npy, jl_error *err)
 {
     *npy = (jl_npy){0};
     struct stat st;
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0) return jl_fail_errno(err, JL_ERR_IO, "cannot open %s", path);
     if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size == 0) {
         close(fd);

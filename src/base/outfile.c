@@ -2,23 +2,58 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* The file that takes the name: where a link leads, so that the link stays. Taking the name of
+ * anything but a file would put one in its place, in that of /dev/null too. */
+static int find_target(jl_outfile *f, jl_error *err)
+{
+    struct stat st;
+    char whole[PATH_MAX];
+    const char *target = f->path;
+    if (stat(f->path, &st) == 0) {
+        if (S_ISDIR(st.st_mode))
+            return jl_fail(err, JL_ERR_USAGE, "cannot write %s: it is a folder; name a file in it",
+                           f->path);
+        if (!S_ISREG(st.st_mode))
+            return jl_fail(err, JL_ERR_USAGE,
+                           "cannot write %s: it is a device or a pipe; name a file", f->path);
+        if (!realpath(f->path, whole))
+            return jl_fail_errno(err, JL_ERR_IO, "cannot write %s", f->path);
+        target = whole;
+    }
+    jl_buf_puts(&f->target, target);
+    jl_buf_printf(&f->temporary, "%s.XXXXXX", target);
+    return f->target.failed || f->temporary.failed
+               ? jl_fail(err, JL_ERR_MEMORY, "cannot write %s: out of memory", f->path)
+               : 0;
+}
+
+static void release(jl_outfile *f)
+{
+    jl_buf_free(&f->temporary);
+    jl_buf_free(&f->target);
+}
+
 int jl_outfile_open(jl_outfile *f, const char *path, jl_error *err)
 {
     *f = (jl_outfile){.path = path, .fd = -1};
-    jl_buf_printf(&f->temporary, "%s.XXXXXX", path);
-    if (f->temporary.failed) {
-        jl_buf_free(&f->temporary);
-        return jl_fail(err, JL_ERR_MEMORY, "cannot write %s: out of memory", path);
-    }
-    f->fd = mkstemp(f->temporary.p);
-    if (f->fd >= 0) return 0;
-    int rc = jl_fail_errno(err, JL_ERR_IO, "cannot create %s", path);
-    jl_buf_free(&f->temporary);
+    int rc = find_target(f, err);
+    if (!rc && (f->fd = mkstemp(f->temporary.p)) < 0)
+        rc = jl_fail_errno(err, JL_ERR_IO, "cannot create %s", path);
+    if (rc) release(f);
+    return rc;
+}
+
+int jl_outfile_try(const char *path, jl_error *err)
+{
+    jl_outfile f;
+    int rc = jl_outfile_open(&f, path, err);
+    if (!rc) jl_outfile_close(&f, JL_ERR, NULL);
     return rc;
 }
 
@@ -47,9 +82,9 @@ int jl_outfile_close(jl_outfile *f, int rc, jl_error *err)
 {
     if (!rc) usual_mode(f->fd);
     if (close(f->fd) && !rc) rc = jl_fail_errno(err, JL_ERR_IO, "cannot write %s", f->path);
-    if (!rc && rename(f->temporary.p, f->path))
-        rc = jl_fail_errno(err, JL_ERR_IO, "cannot rename %s to %s", f->temporary.p, f->path);
+    if (!rc && rename(f->temporary.p, f->target.p))
+        rc = jl_fail_errno(err, JL_ERR_IO, "cannot rename %s to %s", f->temporary.p, f->target.p);
     if (rc) unlink(f->temporary.p);
-    jl_buf_free(&f->temporary);
+    release(f);
     return rc;
 }

@@ -1,5 +1,6 @@
 /* Files written only on success: the bytes go to a temporary file in the same folder, which takes
- * the name when it is whole. */
+ * the name when it is whole. Folders, devices and pipes are refused; of a link what it leads to is
+ * replaced. */
 #ifndef JL_BASE_OUTFILE_H
 #define JL_BASE_OUTFILE_H
 
@@ -10,11 +11,13 @@
 
 typedef struct jl_outfile {
     const char *path; /* the caller's, kept until the end */
-    jl_buf temporary;
+    jl_buf target, temporary;
     int fd;
 } jl_outfile;
 
 int jl_outfile_open(jl_outfile *f, const char *path, jl_error *err);
+/* Whether it could be opened, before long work whose result goes there. Nothing is left behind. */
+int jl_outfile_try(const char *path, jl_error *err);
 int jl_outfile_write(jl_outfile *f, const void *bytes, size_t n, jl_error *err);
 /* Ends it: with rc 0 the file takes its name, else it vanishes. Returns rc, or the failure of
  * the end itself. */

@@ -119,7 +119,7 @@ static int read_header(jl_safetensors *f, const char *path, jl_error *err)
 
 static int map_file(jl_safetensors *f, const char *path, jl_error *err)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0) return jl_fail_errno(err, JL_ERR_IO, "cannot open %s", path);
     struct stat st;
     int rc = 0;

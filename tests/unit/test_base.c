@@ -1,6 +1,7 @@
 #include "base/arena.h"
 #include "base/dl.h"
 #include "base/map.h"
+#include "base/outfile.h"
 #include "base/rng.h"
 #include "base/str.h"
 #include "jouleline/clock.h"
@@ -13,8 +14,11 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 #include <cmocka.h>
 
 static void error_keeps_code_and_context(void **state)
@@ -153,6 +157,47 @@ static void map_keeps_every_key_while_it_grows(void **state)
     jl_arena_free(a);
 }
 
+static int write_word(const char *path, const char *word, jl_error *err)
+{
+    jl_outfile f;
+    int rc = jl_outfile_open(&f, path, err);
+    return rc ? rc : jl_outfile_close(&f, jl_outfile_write(&f, word, strlen(word), err), err);
+}
+
+/* Renaming would put a file in the place of whatever has the name. */
+static void results_replace_files_only(void **state)
+{
+    (void)state;
+    char folder[] = "/tmp/jl_outfile_XXXXXX";
+    assert_non_null(mkdtemp(folder));
+    assert_int_equal(chdir(folder), 0);
+    jl_error err = {0};
+    struct stat st;
+    assert_int_equal(mkfifo("pipe", 0600), 0);
+    assert_int_equal(write_word("pipe", "x", &err), JL_ERR_USAGE);
+    assert_non_null(strstr(err.msg, "pipe: it is a device or a pipe; name a file"));
+    assert_int_equal(stat("pipe", &st), 0);
+    assert_true(S_ISFIFO(st.st_mode));
+    assert_int_equal(write_word(folder, "x", &err), JL_ERR_USAGE);
+    assert_non_null(strstr(err.msg, "it is a folder; name a file in it"));
+    assert_int_equal(write_word("no/such/folder/f", "x", &err), JL_ERR_IO);
+    assert_non_null(strstr(err.msg, "no/such/folder/f"));
+
+    assert_int_equal(write_word("file", "first", &err), 0);
+    assert_int_equal(symlink("file", "link"), 0);
+    assert_int_equal(write_word("link", "second", &err), 0);
+    assert_int_equal(lstat("link", &st), 0);
+    assert_true(S_ISLNK(st.st_mode));
+    assert_int_equal(stat("file", &st), 0);
+    assert_int_equal(st.st_size, 6);
+
+    assert_int_equal(jl_outfile_try("tried", &err), 0);
+    assert_int_equal(access("tried", F_OK), -1);
+    assert_int_equal(jl_outfile_try("pipe", &err), JL_ERR_USAGE);
+    unlink("pipe"), unlink("link"), unlink("file");
+    assert_int_equal(rmdir(folder), 0); /* and nothing else was in it */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -165,6 +210,7 @@ int main(void)
         cmocka_unit_test(a_text_of_lines_becomes_one_line),
         cmocka_unit_test(virtual_clock_moves_by_sleeping),
         cmocka_unit_test(a_missing_library_or_symbol_is_named),
+        cmocka_unit_test(results_replace_files_only),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -54,7 +54,7 @@ static const char *folder_of(jl_arena *arena, const char *path)
 int onnx_open(const char *path, onnx_file **file, jl_error *err)
 {
     *file = NULL;
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0) return jl_fail_errno(err, JL_ERR_IO, "cannot open %s", path);
     jl_arena *arena = jl_arena_new();
     onnx_file *f = arena ? jl_arena_alloc(arena, sizeof *f) : NULL;

@@ -34,6 +34,6 @@ int onnx_save(const onnx_model *model, const char *path, const onnx_payload_sour
     int rc = jl_outfile_open(&file, path, err);
     if (rc) return rc;
     rc = onnx_encode_to(model, source, write_file, &file, err);
-    if (rc) jl_prefix(err, "cannot write %s", path);
+    if (rc && rc != JL_ERR_IO) jl_prefix(err, "cannot write %s", path); /* which says so itself */
     return jl_outfile_close(&file, rc, err);
 }
