@@ -40,6 +40,10 @@
     .images = (s)->images, .preprocess = (s)->preprocess, .npy = (s)->npy,                         \
     .count = (size_t)(s)->samples, .seed = (uint64_t)(s)->seed
 
+/* Opens a model that must be a file. JL_ERR_USAGE for a model of the zoo, whose file does not exist
+ * before it is exported. */
+int jl_open_model_file(const char *path, jl_model **model, jl_error *err);
+
 /* MODEL.kind.onnx beside the model, for a result that was given no name. */
 const char *jl_result_beside(jl_arena *arena, const char *model, const char *kind);
 

@@ -61,6 +61,11 @@ typedef struct jl_op_count {
 } jl_op_count;
 const jl_op_count *jl_model_ops(const jl_model *m, size_t *n);
 
+/* What its arithmetic is by the file: JL_INT8 where values are quantised by nodes of the graph,
+ * JL_FLOAT16 or JL_BFLOAT16 where initialisers are of that type (all or some of them), else
+ * JL_FLOAT. Initialisers inside branches and loops are not looked at. */
+jl_dtype jl_model_arithmetic(const jl_model *m);
+
 /* Content address: xxHash128 in 32 hexadecimal digits of the file's bytes, or of the bytes that
  * export would write for a model of the zoo, followed by those of every external data file in
  * the order of first use. Reads all of them. */

@@ -15,7 +15,8 @@ typedef struct side {
     jl_session *session;
     float *item; /* all outputs of the item, joined */
     size_t length, capacity;
-    float *all; /* of every item, for the means; NULL when that is too much */
+    float *all; /* of every item compared, for the means; NULL when that is too much */
+    size_t all_length;
     bool classes;
 } side;
 
@@ -96,46 +97,63 @@ static double cosine(const float *a, const float *b, const double *ma, const dou
     return aa > 0 && bb > 0 ? ab / sqrt(aa * bb) : aa == bb ? 1 : 0;
 }
 
-static void compare_values(jl_check *c, const side *a, const side *b, size_t item)
+static uint64_t count_bad(const side *s)
 {
-    double error = 0, most = 0;
-    uint64_t bad = c->new_bad;
-    for (size_t i = 0; i < a->length; i++) {
-        bool fine = isfinite(a->item[i]) && isfinite(b->item[i]);
-        c->base_bad += isfinite(a->item[i]) ? 0 : 1;
-        c->new_bad += isfinite(b->item[i]) ? 0 : 1;
-        double d = fine ? fabs((double)a->item[i] - b->item[i]) : 0;
-        error += d;
-        most = fmax(most, d);
-    }
-    double got = bad == c->new_bad ? cosine(a->item, b->item, NULL, NULL, a->length) : 0;
-    c->error_mean += (error / (double)a->length - c->error_mean) / (double)(item + 1);
-    c->error_most = fmax(c->error_most, most);
-    c->cosine_mean += (got - c->cosine_mean) / (double)(item + 1);
-    c->cosine_least = item ? fmin(c->cosine_least, got) : got;
+    uint64_t bad = 0;
+    for (size_t i = 0; i < s->length; i++)
+        bad += isfinite(s->item[i]) ? 0 : 1;
+    return bad;
 }
 
-static int keep_item(side *s, size_t item, size_t items, jl_error *err)
+/* An item that is NaN or infinite somewhere has no distance; false then. */
+static bool compare_values(jl_check *c, const side *a, const side *b)
+{
+    uint64_t base_bad = count_bad(a), new_bad = count_bad(b);
+    c->base_bad += base_bad;
+    c->new_bad += new_bad;
+    if (base_bad || new_bad) return false;
+    double error = 0, n = (double)++c->compared;
+    for (size_t i = 0; i < a->length; i++) {
+        double d = fabs((double)a->item[i] - b->item[i]);
+        error += d;
+        c->error_most = fmax(c->error_most, d);
+    }
+    double got = cosine(a->item, b->item, NULL, NULL, a->length);
+    c->error_mean += (error / (double)a->length - c->error_mean) / n;
+    c->cosine_mean += (got - c->cosine_mean) / n;
+    c->cosine_least = fmin(c->cosine_least, got);
+    return true;
+}
+
+/* The next of at most `items`, number `at`. */
+static int keep_item(side *s, size_t at, size_t items, jl_error *err)
 {
     size_t bytes = s->length * items * sizeof(float);
-    if (item == 0 && bytes <= MOST_KEPT_BYTES && !(s->all = malloc(bytes)))
-        return jl_fail(err, JL_ERR_MEMORY, "no memory for outputs");
-    if (s->all) memcpy(s->all + item * s->length, s->item, s->length * sizeof(float));
+    if (at == 0 && bytes <= MOST_KEPT_BYTES) {
+        s->all_length = s->length;
+        if (!(s->all = malloc(bytes))) return jl_fail(err, JL_ERR_MEMORY, "no memory for outputs");
+    }
+    if (s->all && s->length != s->all_length) { /* it depends on the data: there is no mean */
+        free(s->all);
+        s->all = NULL;
+    }
+    if (s->all) memcpy(s->all + at * s->length, s->item, s->length * sizeof(float));
     return 0;
 }
 
-/* NAN when the outputs were too many to keep. */
 static double centred(const side *a, const side *b, size_t items)
 {
-    JL_OWNED double *ma = calloc(a->length, sizeof *ma), *mb = calloc(a->length, sizeof *mb);
-    if (!a->all || !b->all || !ma || !mb) return NAN;
-    for (size_t i = 0; i < items * a->length; i++) {
-        ma[i % a->length] += a->all[i] / (double)items;
-        mb[i % a->length] += b->all[i] / (double)items;
+    if (!a->all || !b->all || !items) return NAN;
+    size_t n = a->all_length;
+    JL_OWNED double *ma = calloc(n, sizeof *ma), *mb = calloc(n, sizeof *mb);
+    if (!ma || !mb) return NAN;
+    for (size_t i = 0; i < items * n; i++) {
+        ma[i % n] += a->all[i] / (double)items;
+        mb[i % n] += b->all[i] / (double)items;
     }
     double sum = 0;
     for (size_t i = 0; i < items; i++)
-        sum += cosine(a->all + i * a->length, b->all + i * a->length, ma, mb, a->length);
+        sum += cosine(a->all + i * n, b->all + i * n, ma, mb, n);
     return sum / (double)items;
 }
 
@@ -148,27 +166,44 @@ static void close_share(jl_share *s)
     s->high = interval.high;
 }
 
-static int check_items(side sides[2], const jl_check_side *other, const jl_samples *samples,
+static int check_label(const side *s, bool classes, int64_t label, size_t item, jl_error *err)
+{
+    if (label < 0) return 0;
+    if (!classes)
+        return jl_fail(err, JL_ERR_USAGE,
+                       "labels need models with one output of shape [batch, classes]");
+    if ((uint64_t)label >= s->length)
+        return jl_fail(err, JL_ERR_USAGE,
+                       "the label %lld of item %zu is none of the models' %zu classes, which count "
+                       "from 0",
+                       (long long)label, item, s->length);
+    return 0;
+}
+
+static int check_items(side sides[2], const jl_check_side *const what[2], const jl_samples *samples,
                        const int64_t *labels, const char *scratch, jl_tensor *inputs, jl_check *c,
                        jl_error *err)
 {
     int rc = 0;
     for (size_t i = 0; !rc && i < samples->count; i++) {
+        int64_t label = labels ? labels[i] : -1;
         rc = samples->get(samples->ctx, i, inputs, err);
         for (int k = 0; !rc && k < 2; k++)
-            rc = run_side(&sides[k], inputs, err);
+            if ((rc = run_side(&sides[k], inputs, err)))
+                jl_prefix(err, "%s on %s", what[k]->model, what[k]->configuration);
         if (!rc && sides[0].length != sides[1].length)
             rc = jl_fail(err, JL_ERR_FORMAT, "the outputs differ in size: %zu and %zu elements",
                          sides[0].length, sides[1].length);
         if (!rc && !sides[0].length) rc = jl_fail(err, JL_ERR_FORMAT, "the models have no output");
-        for (int k = 0; !rc && k < 2; k++)
-            rc = keep_item(&sides[k], i, samples->count, err);
-        if (rc) return rc;
-        compare_values(c, &sides[0], &sides[1], i);
         c->classes = sides[0].classes && sides[1].classes;
-        if (c->classes) compare_classes(c, &sides[0], &sides[1], labels ? labels[i] : -1);
+        if (!rc) rc = check_label(&sides[0], c->classes, label, i, err);
+        if (rc) return rc;
+        bool finite = compare_values(c, &sides[0], &sides[1]);
+        for (int k = 0; !rc && finite && k < 2; k++)
+            rc = keep_item(&sides[k], c->compared - 1, samples->count, err);
+        if (c->classes) compare_classes(c, &sides[0], &sides[1], label);
         if (c->new_bad && !c->first_bad[0] && !c->no_place[0])
-            jl_find_first_bad(other, inputs, samples->inputs, scratch, c);
+            jl_find_first_bad(what[1], inputs, samples->inputs, scratch, c);
         c->items++;
     }
     return rc;
@@ -177,9 +212,10 @@ static int check_items(side sides[2], const jl_check_side *other, const jl_sampl
 int jl_check_run(const jl_check_side *base, const jl_check_side *other, const jl_samples *samples,
                  const int64_t *labels, const char *scratch, jl_check *c, jl_error *err)
 {
-    *c = (jl_check){0};
+    *c = (jl_check){.cosine_least = INFINITY};
     side sides[2] = {0};
-    const jl_check_side *what[2] = {base, other};
+    const jl_check_side *const what[2] = {base, other};
+    char *emulated[2] = {c->base_emulated, c->new_emulated};
     if (!samples->count) return jl_fail(err, JL_ERR_USAGE, "a comparison needs at least one item");
     JL_OWNED jl_tensor *inputs = calloc(samples->inputs + 1, sizeof *inputs);
     if (!inputs) return jl_fail(err, JL_ERR_MEMORY, "no memory for inputs");
@@ -188,9 +224,12 @@ int jl_check_run(const jl_check_side *base, const jl_check_side *other, const jl
         rc = jl_session_open(what[k]->configuration, what[k]->model, inputs, samples->inputs,
                              &sides[k].session, err);
         if (rc) jl_prefix(err, "%s on %s", what[k]->model, what[k]->configuration);
+        if (!rc)
+            jl_session_fact(sides[k].session, "emulated", emulated[k], sizeof c->base_emulated);
     }
-    if (!rc) rc = check_items(sides, other, samples, labels, scratch, inputs, c, err);
-    if (!rc) c->centred_cosine_mean = centred(&sides[0], &sides[1], c->items);
+    if (!rc) rc = check_items(sides, what, samples, labels, scratch, inputs, c, err);
+    if (!rc) c->centred_cosine_mean = centred(&sides[0], &sides[1], c->compared);
+    if (!c->compared) c->cosine_mean = c->cosine_least = c->error_mean = c->error_most = NAN;
     c->labelled = c->base_right.n > 0;
     jl_share *shares[] = {&c->top1, &c->top5, &c->base_right, &c->new_right};
     for (size_t k = 0; k < 4; k++)

@@ -1,5 +1,6 @@
 #include "convert/session.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -34,8 +35,7 @@ int jl_session_open(const char *configuration, const char *model_path, const jl_
     jl_session *s = *session = calloc(1, sizeof *s);
     if (!s) return jl_fail(err, JL_ERR_MEMORY, "no memory for a session");
     int rc = jl_configuration_parse(configuration, &s->configuration, err);
-    if (!rc && !(s->runtime = jl_runtime_find(s->configuration.runtime)))
-        rc = jl_fail(err, JL_ERR_MISSING, "there is no runtime '%s'", s->configuration.runtime);
+    if (!rc) rc = jl_runtime_of(&s->configuration, &s->runtime, err);
     if (!rc && !s->runtime->refresh)
         rc = jl_fail(err, JL_ERR_UNSUPPORTED, "%s cannot change the inputs of a session%s",
                      s->configuration.runtime,
@@ -74,6 +74,25 @@ int jl_session_run(jl_session *s, const jl_tensor *inputs, const jl_tensor **out
     int rc = s->runtime->refresh(s->ctx, err);
     if (!rc) rc = s->runtime->infer(s->ctx, err);
     return rc ? rc : s->runtime->outputs(s->ctx, outputs, count, err);
+}
+
+typedef struct wanted_fact {
+    const char *key;
+    char *value;
+    size_t size;
+} wanted_fact;
+
+static void take_fact(void *ctx, const char *key, const char *value)
+{
+    const wanted_fact *w = ctx;
+    if (!strcmp(key, w->key)) snprintf(w->value, w->size, "%s", value);
+}
+
+void jl_session_fact(jl_session *s, const char *key, char *value, size_t size)
+{
+    wanted_fact w = {key, value, size};
+    *value = '\0';
+    s->runtime->describe(s->ctx, &(jl_facts){.add = take_fact, .ctx = &w}, NULL);
 }
 
 void jl_session_close(jl_session *s)

@@ -15,6 +15,8 @@ int jl_session_open(const char *configuration, const char *model_path, const jl_
  * outputs are valid until the next call. */
 int jl_session_run(jl_session *session, const jl_tensor *inputs, const jl_tensor **outputs,
                    size_t *count, jl_error *err);
+/* A fact of the runtime's describe() (see runtime.h), empty where it says none. */
+void jl_session_fact(jl_session *session, const char *key, char *value, size_t size);
 void jl_session_close(jl_session *session); /* NULL is fine */
 
 #endif

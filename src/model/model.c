@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
+#include <unistd.h>
 #include <xxhash.h>
 
 #include "base/map.h"
@@ -138,7 +139,9 @@ static const char *file_name(jl_arena *arena, const char *path)
 
 static int open_source(jl_model *m, const char *name, jl_error *err)
 {
-    bool file = jl_names_onnx_file(name);
+    const jl_zoo_model *known;
+    bool file = jl_names_onnx_file(name) ||
+                (access(name, F_OK) == 0 && jl_zoo_find(name, &known, NULL) != 0);
     int rc = file ? onnx_open(name, &m->file, err) : zoo_graph_open(name, NULL, &m->zoo, err);
     if (rc) return rc;
     m->onnx = file ? m->file->model : m->zoo->model;
@@ -223,6 +226,21 @@ int64_t jl_model_file_bytes(const jl_model *m)
 size_t jl_model_nodes(const jl_model *m)
 {
     return m->graph->n_nodes;
+}
+
+jl_dtype jl_model_arithmetic(const jl_model *m)
+{
+    static const char *const quantised[] = {"DequantizeLinear", "QLinearConv", "QLinearMatMul",
+                                            "ConvInteger", "MatMulInteger"};
+    for (size_t i = 0; i < m->n_ops; i++)
+        for (size_t k = 0; k < sizeof quantised / sizeof *quantised; k++)
+            if (!strcmp(m->ops[i].op, quantised[k])) return JL_INT8;
+    for (uint32_t i = 0; i < m->graph->n_values; i++) {
+        const onnx_tensor *t = m->graph->values[i].initializer;
+        if (t && (t->data_type == JL_FLOAT16 || t->data_type == JL_BFLOAT16))
+            return (jl_dtype)t->data_type;
+    }
+    return JL_FLOAT;
 }
 
 const jl_op_count *jl_model_ops(const jl_model *m, size_t *n)

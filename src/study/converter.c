@@ -8,6 +8,7 @@
 
 #include "base/paths.h"
 #include "base/process.h"
+#include "convert/fits.h"
 #include "jouleline/convert.h"
 #include "jouleline/model.h"
 #include "study/wire.h"
@@ -307,28 +308,44 @@ static void run_mixed(jl_plan *p, const jl_plan_model *m, const char *own_cache,
             .converter = jl_arena_printf(p->arena, "jouleline, mixed at batch %" PRId64, w.batch)};
 }
 
-static int hash_in_child(void *arg, jl_buf *out, jl_error *err)
+typedef struct known_file {
+    char hash[33];
+    jl_dtype arithmetic;
+} known_file;
+
+static int know_in_child(void *arg, jl_buf *out, jl_error *err)
 {
     jl_model *model;
-    char hex[33];
+    known_file known = {0};
     int rc = jl_model_open(arg, &model, err);
     if (rc) return rc;
-    rc = jl_model_hash(model, hex, err);
+    known.arithmetic = jl_model_arithmetic(model);
+    rc = jl_model_hash(model, known.hash, err);
     jl_model_close(model);
-    if (!rc) jl_buf_puts(out, hex);
+    if (!rc) jl_buf_append(out, &known, sizeof known);
     return rc;
 }
 
-/* A file that we cannot read is left to the runtime's own words. */
-static void take_file(jl_plan *p, const char *path, jl_plan_file *f)
+/* A file that we cannot read is left to the runtime's own words; one of another precision would run
+ * under a wrong name. */
+static void take_file(jl_plan *p, const jl_plan_configuration *c, jl_plan_file *f)
 {
+    const char *path = jl_configuration_option(&c->parsed, "convert");
     jl_error e = {0};
-    JL_CLEANUP(jl_buf_free) jl_buf hex = {0};
+    known_file known;
+    JL_CLEANUP(jl_buf_free) jl_buf out = {0};
     char *copy = jl_arena_printf(p->arena, "%s", path);
-    bool hashed =
-        copy && jl_call_in_child(hash_in_child, copy, RUN_NS, NULL, ANSWER_BYTES, &hex, &e) == 0;
-    *f = (jl_plan_file){.path = copy,
-                        .converter = hashed ? jl_arena_printf(p->arena, "file %s", hex.p) : "file"};
+    *f = (jl_plan_file){.path = copy, .converter = "file"};
+    if (!copy || jl_call_in_child(know_in_child, copy, RUN_NS, NULL, ANSWER_BYTES, &out, &e)) return;
+    memcpy(&known, out.p, sizeof known);
+    f->converter = jl_arena_printf(p->arena, "file %s", known.hash);
+    bool convert;
+    int rc = jl_file_fits(&c->parsed, known.arithmetic, path, &convert, &e);
+    if (!rc && convert)
+        rc = jl_fail(&e, JL_ERR_UNSUPPORTED, "%s is a file in %s, not in %s", path,
+                     jl_precision_name(jl_file_precision(known.arithmetic)),
+                     jl_precision_name(c->parsed.precision));
+    if (rc) fail_file(p, f, rc, 0, "%s", e.msg);
 }
 
 int jl_converter_run(jl_plan *p, size_t model, const char *own_cache, const char *scratch,
@@ -346,7 +363,7 @@ int jl_converter_run(jl_plan *p, size_t model, const char *own_cache, const char
         else if (c->converter.kind == JL_CONVERTER_MIXED)
             run_mixed(p, m, own_cache, scratch, f);
         else if (c->converter.kind == JL_CONVERTER_FILE)
-            take_file(p, jl_configuration_option(&c->parsed, "convert"), f);
+            take_file(p, c, f);
         char line[1600];
         snprintf(line, sizeof line, "%s %s: %s", m->name, c->text, f->reason ? f->reason : "");
         if (f->reason) jl_study_say(events, line);

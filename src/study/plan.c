@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/str.h"
+#include "convert/fits.h"
 #include "jouleline/zoo.h"
 #include "study/converter.h"
 
@@ -262,10 +263,14 @@ jl_plan_file jl_plan_file_of(const jl_plan *p, size_t model, size_t configuratio
     if (!m->onnx) return made(NULL, "this runtime takes an ONNX file: NAME=onnx:FILE");
     if (conf->converter.kind != JL_CONVERTER_OWN && !m->probe)
         return m->files ? m->files[configuration] : (jl_plan_file){0};
-    if (is(c, "ort") && c->precision == JL_PRECISION_FP16) return made(m->fp16, m->fp16_reason);
-    if (is(c, "ort") && c->precision == JL_PRECISION_BF16) return made(m->bf16, m->bf16_reason);
-    if (c->precision == JL_PRECISION_INT8) return made(m->int8, m->int8_reason);
-    return made(m->onnx, NULL);
+    jl_error e = {0};
+    bool convert;
+    if (jl_file_fits(c, m->arithmetic, m->onnx, &convert, &e))
+        return made(NULL, jl_arena_printf(p->arena, "%s", e.msg));
+    if (!convert) return made(m->onnx, NULL);
+    if (c->precision == JL_PRECISION_FP16) return made(m->fp16, m->fp16_reason);
+    if (c->precision == JL_PRECISION_BF16) return made(m->bf16, m->bf16_reason);
+    return made(m->int8, m->int8_reason);
 }
 
 /* --- probing --- */

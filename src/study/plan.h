@@ -46,6 +46,7 @@ typedef struct jl_plan_model {
     const char *items_are;
     const char *reason; /* why it cannot be measured (outcome invalid), or NULL */
     const char *fp16_reason, *bf16_reason, *int8_reason;
+    jl_dtype arithmetic; /* of the ONNX file, after preparation (jl_model_arithmetic) */
     int64_t bytes, parameters, opset;
     jl_plan_batch *batches; /* as the spec has them */
     size_t batch_count;

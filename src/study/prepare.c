@@ -334,10 +334,13 @@ static int describe(const prepare_arg *a, json_t *out, jl_error *err)
             add_costs(a, opened, &inputs, m->batches[b].batch, entry);
         jl_inputs_free(&inputs);
     }
-    if (!rc && onnx && m->needs_int8) quantize(a, out, onnx, model);
+    jl_dtype arithmetic = !rc && model ? jl_model_arithmetic(model) : JL_FLOAT;
+    bool floats = !rc && onnx && arithmetic == JL_FLOAT; /* else it runs as it is, or not at all */
+    json_object_set_new(out, "arithmetic", json_integer(arithmetic));
+    if (floats && m->needs_int8) quantize(a, out, onnx, model);
     jl_model_close(model);
-    if (!rc && onnx && m->needs_fp16) convert(a, out, onnx, false);
-    if (!rc && onnx && m->needs_bf16) convert(a, out, onnx, true);
+    if (floats && m->needs_fp16) convert(a, out, onnx, false);
+    if (floats && m->needs_bf16) convert(a, out, onnx, true);
     return rc;
 }
 
@@ -391,6 +394,7 @@ static void take(jl_plan *p, const json_t *from, jl_plan_model *m, const jl_stud
     m->int8_reason = keep(p, from, "int8_reason");
     m->fp16_reason = keep(p, from, "fp16_reason");
     m->bf16_reason = keep(p, from, "bf16_reason");
+    m->arithmetic = (jl_dtype)jl_json_whole(from, "arithmetic", JL_FLOAT);
     m->opset = jl_json_whole(from, "opset", JL_ABSENT);
     m->bytes = jl_json_whole(from, "bytes", JL_ABSENT);
     const json_t *batches = json_object_get(from, "batches"), *note;

@@ -3,6 +3,7 @@
 test_check.py JOULELINE"""
 import json
 import pathlib
+import platform
 import subprocess
 import sys
 import tempfile
@@ -96,14 +97,91 @@ def accuracy_on_labelled_pictures(folder):
     assert "noise" not in words, words
     got = check(*models, *how)
     assert "base_right" not in got, got
-    by_name.write_text("a.jpg zero\n")
-    assert "names.txt:1" in call("check", *models, *how, "--labels", by_name, fails=True)
+    (pictures / "a.jpg").rename(pictures / "a picture.jpg")
+    by_name.write_text("a picture.jpg 0\n")
+    got = check(*models, *how, "--labels", by_name)
+    assert [got["base_right"][k] for k in ("count", "n")] == [1, 1], got
+    for text, words in (("a.jpg zero\n", "names.txt:1: neither"), ("0\n-1\n", "names.txt:2: neither"), ("9" * 30, ":1: neither"),
+                        ("z.jpg 1\n", "no line of"), ("", "no line of"), ("3\n", "none of the models' 3 classes")):
+        by_name.write_text(text)
+        assert words in call("check", *models, *how, "--labels", by_name, fails=True), text
+    assert "Is a directory" in call("check", *models, *how, "--labels", folder, fails=True)
+    features = save(folder / "features.onnx", [h.make_node("Relu", ["x"], ["y"])], {}, ["batch", 3, 24, 24])
+    assert "labels need models with one output" in call("check", features, *how, "--labels", in_order, fails=True)
     (pictures / "g.jpg").write_bytes(b"no picture")
     assert "g.jpg" in call("check", *models, *how, fails=True)
 
 
+def a_precision_is_what_ran(folder):
+    """An FP32 file under the name fp16 is converted, under int8 refused; a half file is not called fp32."""
+    fp32, half, int8 = (folder / f"p{n}.onnx" for n in ("32", "16", "8"))
+    call("export", "shufflenet_v2_x1_0", "-o", fp32)
+    call("convert", fp32, "-o", half)
+    call("quantize", fp32, "-n", 2, "-o", int8)
+    given = check(fp32, half, "-n", 2)
+    assert (given["base"], given["new"], given["new_converted"]) == ("ort-cpu/fp32", "ort-cpu/fp16", False), given
+    assert given["error_most"] > 0, given
+    made = check(fp32, "--new", "ort-cpu/fp16", "-n", 2)
+    assert made["new_converted"] and made["error_most"] == given["error_most"], (made, given)
+    if platform.machine() == "x86_64":
+        assert "casts to FP32" in made["new_emulated"] and "base_emulated" not in made, made
+        assert "ort-cpu/fp16 is emulated: " in call("check", fp32, half, "-n", 1)
+    assert check(fp32, int8, "-n", 2)["new"] == "ort-cpu/int8"
+    for words, arguments in (
+            ("is not quantised: write it in 8 bits with 'jouleline model quantize", (fp32, "--new", "ort-cpu/int8")),
+            ("is a file in fp16, which ort-cpu would run as it is", (fp32, half, "--new", "ort-cpu/fp32")),
+            ("is a file in int8, which openvino-cpu would run", (fp32, int8, "--new", "openvino-cpu/fp32")),
+            ("+convert=occ is for 'jouleline run'", (fp32, "--new", "ort-cpu/fp16+convert=occ")),
+            ("ort has no provider 'gpu'; did you mean 'cpu'?", (fp32, "--new", "ort-gpu/fp32")),
+            ("did you mean 'threads'?", (fp32, "--new", "ort-cpu/fp32+treads=1")),
+            ("shufflenet_v2_x1_0 is a model of the zoo and no file here", ("shufflenet_v2_x1_0",))):
+        got = call("check", *arguments, "-n", 1, fails=True)
+        assert words in got, (words, got)
+    words = call("check", fp32, "--npy", items_of(folder), "-n", 1)
+    assert "The weights are the zoo's" in words, words
+
+
+def items_of(folder):
+    np.save(folder / "items.npy", np.random.default_rng(3).standard_normal((2, 3, 224, 224)).astype(np.float32))
+    return folder / "items.npy"
+
+
+def nothing_is_said_of_what_is_not_finite(folder):
+    """NaN has no distance from NaN: neither a cosine of 0 nor a difference of 0."""
+    root = [h.make_node("Abs", ["x"], ["a"]), h.make_node("Neg", ["a"], ["b"]), h.make_node("Sqrt", ["b"], ["y"])]
+    model = save(folder / "nan.onnx", root, {}, ["batch", 8])
+    got = check(model, "-n", 3)
+    assert (got["items"], got["compared"], got["base_bad"], got["new_bad"]) == (3, 0, 24, 24), got
+    assert got["cosine_mean"] is got["cosine_least"] is got["error_mean"] is got["error_most"] is None, got
+    words = call("check", model, "-n", 3)
+    assert "0 of 3 items, which are finite on both sides" in words and "cosine" not in words, words
+    x = np.ones((3, 8), np.float32)
+    x[1, 4] = np.nan
+    np.save(folder / "x.npy", x)
+    relu = save(folder / "relu.onnx", [h.make_node("Neg", ["x"], ["y"])], {}, ["batch", 8])
+    got = check(relu, "--npy", folder / "x.npy")
+    assert (got["compared"], got["cosine_least"], got["new_bad"]) == (2, 1, 1), got
+
+
+def outputs_of_other_shapes(folder):
+    """Cosine and errors only; also where the size follows from the data."""
+    three = [h.make_node("Unsqueeze", ["x", "axis"], ["y"])]
+    got = check(save(folder / "three.onnx", three, {"axis": np.array([1])}, ["batch", 8]), "-n", 2)
+    assert "top1" not in got and got["cosine_least"] == 1, got
+    nodes = [h.make_node("NonZero", ["x"], ["z"]), h.make_node("Cast", ["z"], ["y"], to=T.FLOAT)]
+    model = save(folder / "some.onnx", nodes, {}, ["batch", 64])
+    x = np.zeros((4, 64), np.float32)
+    for i, n in enumerate((3, 60, 1, 30)):
+        x[i, :n] = 1
+    np.save(folder / "some.npy", x)
+    how = ["--base", "openvino-cpu/fp32+shapes=model", "--new", "openvino-cpu/fp32+shapes=model"]
+    got = check(model, "--npy", folder / "some.npy", *how)
+    assert got["items"] == 4 and got["cosine_least"] == 1 and "centred_cosine_mean" not in got, got
+
+
 with tempfile.TemporaryDirectory() as name:
-    tests = [every_runtime_sees_every_item, a_bad_value_is_found_where_it_appears, accuracy_on_labelled_pictures]
+    tests = [every_runtime_sees_every_item, a_bad_value_is_found_where_it_appears, accuracy_on_labelled_pictures,
+             a_precision_is_what_ran, nothing_is_said_of_what_is_not_finite, outputs_of_other_shapes]
     for test in tests:
         test(pathlib.Path(name))
 print(f"{len(tests)} groups of comparisons as expected")

@@ -115,6 +115,30 @@ class OwnModels(unittest.TestCase):
         for row in rows:
             self.assertIn("NaN everywhere", row[1])
 
+    def test_files_in_another_precision_run_under_no_wrong_name(self):
+        """A runtime that computes in the types of the file ran the same under every name once."""
+        fp32, half, int8 = (f"{self.folder.name}/{n}.onnx" for n in ("m", "half", "int8"))
+        for words in (["export", "shufflenet_v2_x1_0", "-o", fp32], ["convert", fp32, "-o", half],
+                      ["quantize", fp32, "-n", "2", "-o", int8]):
+            subprocess.run([PROGRAM, "model", *words], check=True, capture_output=True)
+        for path, own, asked in ((half, "fp16", "ort-cpu/fp32,ort-cpu/fp16,ort-cpu/int8,ort-cpu/native"),
+                                 (int8, "int8", "ort-cpu/fp32,ort-cpu/int8,openvino-cpu/fp32,ort-cpu/fp16")):
+            pathlib.Path(self.store).unlink(missing_ok=True)
+            self.run_model("-c", asked, "-m", path)
+            got = sqlite3.connect(self.store).execute(
+                "SELECT configuration, outcome, message FROM result").fetchall()
+            self.assertEqual(len(got), 4)
+            for configuration, outcome, message in got:
+                fits = configuration.endswith((own, "native"))
+                self.assertEqual(outcome, "ok" if fits else "unsupported", (configuration, message))
+                if not fits:
+                    self.assertIn(f"is a file in {own}, which", message)
+        pathlib.Path(self.store).unlink()
+        self.run_model("-c", f"ort-cpu/fp16+convert={fp32}", "-m", fp32)
+        got = sqlite3.connect(self.store).execute("SELECT outcome, message FROM result").fetchall()
+        self.assertEqual([(o, m.endswith("m.onnx is a file in fp32, not in fp16")) for o, m in got],
+                         [("unsupported", True)], got)
+
     def test_ocr_networks(self):
         shapes = {"det": "Bx3x64x64", "rec": "Bx3x48x64", "cls": "Bx3x48x96"}
         found = sorted((TESTDATA / "rapidocr_onnxruntime").glob("*.onnx"))
