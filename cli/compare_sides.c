@@ -258,19 +258,30 @@ static int table_name(const char *word, char *name, size_t size, jl_error *err)
                : 0;
 }
 
+/* The configuration of the table that a study made of `word`. */
+static int find_configuration(const jl_study_table *t, const char *word, uint32_t *at,
+                              jl_error *err)
+{
+    jl_configuration asked, stored;
+    *at = JL_NO_CELL;
+    int rc = jl_configuration_parse(word, &asked, err);
+    for (uint32_t i = 0; !rc && i < t->configuration_count; i++) {
+        rc = jl_configuration_parse(t->configurations[i].name, &stored, err);
+        if (!rc && jl_configuration_answers(&asked, &stored)) *at = i;
+    }
+    return rc;
+}
+
 static int match_configurations(const jl_compare_settings *s, jl_sides *sides, jl_error *err)
 {
     const jl_study_table *t = jl_study_data_table(sides->base);
-    char base[4096], new_name[4096];
-    int rc = table_name(s->base, base, sizeof base, err);
-    if (!rc) rc = table_name(s->new_side, new_name, sizeof new_name, err);
+    uint32_t base, to;
+    int rc = find_configuration(t, s->base, &base, err);
+    if (!rc) rc = find_configuration(t, s->new_side, &to, err);
     naming n JL_CLEANUP(naming_free) = {.one_device = false};
     if (!rc) rc = naming_make(t, &n, err);
-    uint32_t to = JL_NO_CELL;
     for (uint32_t i = 0; i < t->configuration_count && !rc; i++)
-        if (!strcmp(t->configurations[i].name, new_name)) to = i;
-    for (uint32_t i = 0; i < t->configuration_count && !rc; i++)
-        n.configurations[i] = !strcmp(t->configurations[i].name, base) ? to : JL_NO_CELL;
+        n.configurations[i] = i == base ? to : JL_NO_CELL;
     return rc ? rc : match(sides, &n, err);
 }
 

@@ -46,6 +46,11 @@ int jl_configuration_parse(const char *text, jl_configuration *c, jl_error *err)
 int jl_configuration_format(const jl_configuration *c, char *text, size_t size);
 /* The value of an option, or NULL. */
 const char *jl_configuration_option(const jl_configuration *c, const char *key);
+/* Adds an option. JL_ERR_USAGE: it is there already, or its name or value is not possible. */
+int jl_configuration_add(jl_configuration *c, const char *key, const char *value, jl_error *err);
+/* Whether `stored` is what a study makes of `asked`, the device apart: the same, or with versions
+ * that were found (+version=, and +convert=NAME:VERSION where +convert=NAME was asked for). */
+bool jl_configuration_answers(const jl_configuration *asked, const jl_configuration *stored);
 /* An option that must be a whole number within [low, high]; `otherwise` when absent. */
 int jl_configuration_int(const jl_configuration *c, const char *key, long low, long high,
                          long otherwise, long *value, jl_error *err);

@@ -16,8 +16,11 @@ int jl_plugin_open(const jl_plugin_kind *kind, const char *path, const void **ta
     *handle = NULL;
     if (!realpath(path, whole))
         return jl_fail_errno(err, JL_ERR_MISSING, "cannot open the %s plugin %s", kind->what, path);
-    if (jl_dl_open(whole, symbols, handle, err))
-        return jl_prefix(err, "%s plugin %s", kind->what, path);
+    jl_error why = {0};
+    if (jl_dl_open(whole, symbols, handle, &why))
+        return jl_fail(err, why.code,
+                       "%s plugin %s: %s; such a plugin is a shared object that exports %s() (%s)",
+                       kind->what, path, why.msg, kind->entry, kind->header);
     int rc = 0;
     *table = entry();
     if (!*table)

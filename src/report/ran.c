@@ -1,5 +1,6 @@
 /* What ran and what did not, before any number. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/memory.h"
 #include "report/sections.h"
@@ -85,6 +86,52 @@ static void note_runs(jl_sheet *s, const jl_study_data *d)
     if (*meters) jl_sheet_note(s, "Joules: %s.", meters);
 }
 
+static const char *fact_of(const jl_study_cell *c, const char *name)
+{
+    for (size_t i = 0; i < c->fact_count; i++)
+        if (!strcmp(c->facts[i].name, name)) return c->facts[i].value;
+    return NULL;
+}
+
+/* One note a configuration: its arithmetic is not that of its name. */
+static void note_emulated(jl_sheet *s, const jl_study_table *t)
+{
+    for (uint32_t k = 0; k < t->configuration_count; k++) {
+        const char *words = NULL;
+        for (size_t i = 0; i < t->cell_count && !words; i++)
+            if (t->cells[i].configuration == k) words = fact_of(&t->cells[i], "emulated");
+        if (words) jl_sheet_note(s, "%s is emulated: %s.", t->configurations[k].name, words);
+    }
+}
+
+/* One note a configuration: nodes that fell back to another provider, in how many models, and where
+ * most of them. */
+static void note_elsewhere(jl_sheet *s, const jl_study_table *t)
+{
+    JL_OWNED uint32_t *seen = calloc(t->model_count + 1, sizeof *seen); /* by which configuration */
+    if (!seen) return;
+    for (uint32_t k = 0; k < t->configuration_count; k++) {
+        const jl_study_cell *most = NULL;
+        size_t models = 0;
+        long count = 0;
+        for (size_t i = 0; i < t->cell_count; i++) {
+            const jl_study_cell *c = &t->cells[i];
+            const char *value = fact_of(c, "nodes_elsewhere");
+            long n = value ? strtol(value, NULL, 10) : 0;
+            if (c->configuration != k || jl_cell_is_probe(t, i) || n <= 0) continue;
+            models += seen[c->model] != k + 1;
+            seen[c->model] = k + 1;
+            if (n > count) most = c, count = n;
+        }
+        const char *where = most ? fact_of(most, "elsewhere") : NULL;
+        if (most)
+            jl_sheet_note(s,
+                          "%s: nodes ran on another provider in %zu model%s, most in %s: %ld (%s).",
+                          t->configurations[k].name, models, models == 1 ? "" : "s",
+                          t->models[most->model].name, count, where ? where : "not named");
+    }
+}
+
 int jl_section_ran(jl_report *r, const jl_study_data *d, const jl_report_options *o, jl_error *err)
 {
     (void)o;
@@ -104,6 +151,8 @@ int jl_section_ran(jl_report *r, const jl_study_data *d, const jl_report_options
     for (uint32_t i = 0; i < t->device_count; i++)
         if (e[i].cells) put_device(s, r, t, i, &e[i]);
     note_runs(s, d);
+    note_emulated(s, t);
+    note_elsewhere(s, t);
     jl_note_origin(s, d);
     return 0;
 }

@@ -176,6 +176,30 @@ const char *jl_configuration_option(const jl_configuration *c, const char *key)
     return NULL;
 }
 
+int jl_configuration_add(jl_configuration *c, const char *key, const char *value, jl_error *err)
+{
+    return add_option(c, key, strlen(key), value, strlen(value), err);
+}
+
+static bool answers(const jl_setting *o, const char *asked)
+{
+    if (!asked) return !strcmp(o->key, "version");
+    size_t n = strlen(asked);
+    return !strcmp(o->value, asked) ||
+           (!strcmp(o->key, "convert") && !strncmp(o->value, asked, n) && o->value[n] == ':');
+}
+
+bool jl_configuration_answers(const jl_configuration *asked, const jl_configuration *stored)
+{
+    bool same = !strcmp(asked->runtime, stored->runtime) &&
+                !strcmp(asked->provider, stored->provider) && asked->precision == stored->precision;
+    for (size_t i = 0; same && i < asked->option_count; i++)
+        same = jl_configuration_option(stored, asked->options[i].key) != NULL;
+    for (size_t i = 0; same && i < stored->option_count; i++)
+        same = answers(&stored->options[i], jl_configuration_option(asked, stored->options[i].key));
+    return same;
+}
+
 int jl_configuration_int(const jl_configuration *c, const char *key, long low, long high,
                          long otherwise, long *value, jl_error *err)
 {

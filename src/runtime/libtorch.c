@@ -129,6 +129,21 @@ static int find_gpu(libtorch *t, jl_error *err)
     return 0;
 }
 
+/* torch's own words for a file that is no archive name neither the option nor what to do. */
+static int check_trace(const char *path, jl_error *err)
+{
+    char start[2] = "";
+    FILE *f = fopen(path, "rb");
+    if (!f) return jl_fail_errno(err, JL_ERR_FORMAT, "cannot open +trace=%s", path);
+    size_t n = fread(start, 1, sizeof start, f);
+    fclose(f);
+    if (n == sizeof start && !memcmp(start, "PK", sizeof start)) return 0;
+    return jl_fail(err, JL_ERR_FORMAT,
+                   "+trace=%s is no TorchScript file: torch.jit.save and "
+                   "share/jouleline/torchscript_model.py write one",
+                   path);
+}
+
 static int read_options(libtorch *t, const jl_load_request *r, jl_torch_options *o, jl_error *err)
 {
     static const jl_dtype floats[JL_PRECISION_COUNT] = {
@@ -146,6 +161,8 @@ static int read_options(libtorch *t, const jl_load_request *r, jl_torch_options 
     if (rc) return rc;
     /* In the matched regime one thread a physical core, as in every other runtime. */
     if (threads == 0 && !t->native) threads = jl_cpu_cores(NULL);
+    if (!t->on_gpu && jl_configuration_option(c, "cudnn_benchmark"))
+        return jl_fail(err, JL_ERR_USAGE, "+cudnn_benchmark belongs to libtorch-cuda");
     bool searches = !t->native || jl_configuration_option(c, "cudnn_benchmark");
     *o = (jl_torch_options){
         .cuda_device = t->on_gpu ? t->gpu.ordinal : -1,
@@ -162,7 +179,7 @@ static int read_options(libtorch *t, const jl_load_request *r, jl_torch_options 
         return jl_fail(err, JL_ERR_USAGE,
                        "%s is a TorchScript program, which is code: say --trust if you trust it",
                        o->trace);
-    return 0;
+    return o->trace ? check_trace(o->trace, err) : 0;
 }
 
 /* Which input of the request each of the shim's is, for later contents. */

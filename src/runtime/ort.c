@@ -141,18 +141,41 @@ static void stop_threads(ort *o)
     }
 }
 
+/* An option that another provider would pass over names a configuration that is none. */
+static int check_options(const jl_configuration *c, jl_error *err)
+{
+    static const struct {
+        const char *key, *owner; /* owner: a provider, or NULL: any but the processor's own */
+    } bound[] = {{"conv_search", "cuda"}, {"max_workspace", "cuda"}, {"nhwc", "cuda"},
+                 {"cuda_graph", "cuda"},  {"ep_library", "plugin"},  {"ep_name", "plugin"},
+                 {"provider.", NULL}};
+    for (size_t i = 0; i < c->option_count; i++)
+        for (size_t k = 0; k < sizeof bound / sizeof *bound; k++) {
+            const jl_setting *o = &c->options[i];
+            size_t n = strlen(bound[k].key);
+            const char *owner = bound[k].owner;
+            bool fits = owner ? !strcmp(c->provider, owner) ||
+                                    (!strcmp(owner, "cuda") && !strcmp(c->provider, "tensorrt"))
+                              : strcmp(c->provider, "cpu") != 0;
+            if (fits || strncmp(o->key, bound[k].key, n) != 0 || (owner && o->key[n])) continue;
+            return owner ? jl_fail(err, JL_ERR_USAGE, "+%s=%s belongs to ort-%s, not to ort-%s",
+                                   o->key, o->value, owner, c->provider)
+                         : jl_fail(err, JL_ERR_USAGE, "+%s=%s: the CPU provider takes no options",
+                                   o->key, o->value);
+        }
+    return 0;
+}
+
 static int check_request(const ort *o, const jl_load_request *r, jl_error *err)
 {
     bool graph;
     int rc = jl_configuration_bool(&o->configuration, "cuda_graph", false, &graph, err);
+    if (!rc) rc = check_options(&o->configuration, err);
     if (rc) return rc;
     if (!r->model_path)
         return jl_fail(err, JL_ERR_USAGE, "ONNX Runtime needs an ONNX file of %s", r->model_name);
     if (r->in_flight > MAX_IN_FLIGHT)
         return jl_fail(err, JL_ERR_UNSUPPORTED, "more than %d calls in flight", MAX_IN_FLIGHT);
-    if (graph && !needs_gpu(&o->configuration))
-        return jl_fail(err, JL_ERR_USAGE, "+cuda_graph=1 belongs to ort-cuda, not to ort-%s",
-                       o->configuration.provider);
     if (graph && r->in_flight > 1)
         return jl_fail(err, JL_ERR_UNSUPPORTED, "a captured CUDA graph runs one call at a time");
     if (graph && r->placement == JL_IO_HOST)
@@ -308,9 +331,11 @@ static int probe_provider(const ort_library *l, const jl_configuration *c, jl_de
     int rc = require_provider(l, c, err);
     if (rc) return rc;
     if (needs_gpu(c)) return add_gpus(devices, capacity, count, c->provider, err);
-    if (!strcmp(c->provider, "plugin"))
-        return jl_fail(err, JL_ERR_MISSING,
-                       "takes any execution provider library: ort-plugin/fp32+ep_library=FILE.so");
+    if (!strcmp(c->provider, "plugin")) {
+        rc = ort_probe_library(l, c, devices, capacity, count, err);
+        if (rc == JL_ERR_USAGE && err) err->code = JL_ERR_MISSING;
+        return rc ? JL_ERR_MISSING : 0;
+    }
     add_cpu(devices, capacity, count, c->provider);
     return 0;
 }

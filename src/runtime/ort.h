@@ -98,6 +98,11 @@ int ort_find_gpu(ort *o, jl_error *err);
 int ort_append_cuda(ort *o, jl_error *err);
 int ort_append_tensorrt(ort *o, jl_error *err);
 
+/* ort_plugin.c: the provider library of +ep_library. The probe loads it; call it in a child. */
+int ort_append_library(ort *o, jl_error *err);
+int ort_probe_library(const ort_library *l, const jl_configuration *c, jl_device *devices,
+                      size_t capacity, size_t *count, jl_error *err);
+
 /* ort_io.c */
 int ort_make_inputs(ort *o, const jl_load_request *r, jl_error *err);
 int ort_refresh(void *ctx, jl_error *err);

@@ -36,6 +36,7 @@ enum {
 };
 enum { ORT_DEVICE_ALLOCATOR = 0 };
 enum { ORT_MEM_DEFAULT = 0 };
+enum { ORT_HARDWARE_CPU = 0 }; /* OrtHardwareDeviceType */
 enum { ORT_LOG_ERROR = 3 };
 
 typedef struct OrtStatus OrtStatus;
@@ -52,6 +53,7 @@ typedef struct OrtIoBinding OrtIoBinding;
 typedef struct OrtCUDAProviderOptionsV2 OrtCUDAProviderOptionsV2;
 typedef struct OrtTensorRTProviderOptionsV2 OrtTensorRTProviderOptionsV2;
 typedef struct OrtEpDevice OrtEpDevice;
+typedef struct OrtHardwareDevice OrtHardwareDevice;
 typedef struct OrtEpAssignedSubgraph OrtEpAssignedSubgraph;
 typedef struct OrtEpAssignedNode OrtEpAssignedNode;
 typedef struct OrtCustomOpDomain OrtCustomOpDomain;
@@ -174,9 +176,13 @@ typedef struct ort_api {
                                                            const OrtEpDevice *const *, size_t,
                                                            const char *const *, const char *const *,
                                                            size_t);
-    void *unused_305[7];
+    void *unused_305[2];
+    int (*HardwareDevice_Type)(const OrtHardwareDevice *);
+    void *unused_308[4];
     const char *(*EpDevice_EpName)(const OrtEpDevice *);
-    void *unused_313[94];
+    void *unused_313[3];
+    const OrtHardwareDevice *(*EpDevice_Device)(const OrtEpDevice *);
+    void *unused_317[90];
     OrtStatus *(*Session_GetEpGraphAssignmentInfo)(const OrtSession *,
                                                    const OrtEpAssignedSubgraph *const **, size_t *);
     OrtStatus *(*EpAssignedSubgraph_GetEpName)(const OrtEpAssignedSubgraph *, const char **);
@@ -279,7 +285,9 @@ ORT_SLOT(GetBuildInfoString, 254);
 ORT_SLOT(RegisterExecutionProviderLibrary, 301);
 ORT_SLOT(GetEpDevices, 303);
 ORT_SLOT(SessionOptionsAppendExecutionProvider_V2, 304);
+ORT_SLOT(HardwareDevice_Type, 307);
 ORT_SLOT(EpDevice_EpName, 312);
+ORT_SLOT(EpDevice_Device, 316);
 ORT_SLOT(Session_GetEpGraphAssignmentInfo, 407);
 ORT_SLOT(EpAssignedSubgraph_GetEpName, 408);
 ORT_SLOT(EpAssignedSubgraph_GetNodes, 409);

@@ -111,69 +111,6 @@ static int append_openvino(ort *o, jl_error *err)
     return rc ? JL_ERR_MISSING : 0;
 }
 
-/* The device of the provider named +ep_name, or of the first one that came with the library. */
-static int find_ep_device(ort *o, const OrtEpDevice *const *before, size_t before_count,
-                          const OrtEpDevice **found, jl_error *err)
-{
-    const ort_api *a = o->library.api;
-    const OrtEpDevice *const *devices;
-    size_t count;
-    int left = o->configuration.device;
-    const char *name = jl_configuration_option(&o->configuration, "ep_name");
-    int rc = ort_check(a, a->GetEpDevices(o->env, &devices, &count), err, "list provider devices");
-    if (rc) return rc;
-    JL_CLEANUP(jl_buf_free) jl_buf names = {0};
-    for (size_t i = 0; i < count; i++) {
-        bool known = false;
-        for (size_t k = 0; k < before_count; k++)
-            known |= before[k] == devices[i];
-        if (known) continue;
-        jl_buf_printf(&names, "%s%s", names.n ? ", " : "", a->EpDevice_EpName(devices[i]));
-        if (name && strcmp(name, a->EpDevice_EpName(devices[i]))) continue;
-        if (left-- == 0) {
-            *found = devices[i];
-            return 0;
-        }
-    }
-    return jl_fail(
-        err, JL_ERR_MISSING, "the provider library has no device %d%s%s here; its devices: %s",
-        o->configuration.device, name ? " of " : "", name ? name : "", names.n ? names.p : "none");
-}
-
-static int append_library(ort *o, jl_error *err)
-{
-    const ort_api *a = o->library.api;
-    const char *path = jl_configuration_option(&o->configuration, "ep_library");
-    if (!path)
-        return jl_fail(err, JL_ERR_USAGE,
-                       "ort-plugin needs a provider library: ort-plugin/fp32+ep_library=FILE.so");
-    if (o->library.minor < ORT_MINOR_EP_LIBRARY)
-        return jl_fail(err, JL_ERR_MISSING,
-                       "%s is ONNX Runtime %s; provider libraries need 1.%d or newer",
-                       o->library.path, o->library.version, (int)ORT_MINOR_EP_LIBRARY);
-    const OrtEpDevice *const *listed, *before[64], *device = NULL;
-    size_t count;
-    int rc = ort_check(a, a->GetEpDevices(o->env, &listed, &count), err, "list provider devices");
-    if (rc) return rc;
-    if (count > 64) count = 64;
-    memcpy(before, listed, count * sizeof *before); /* registering moves the library's own list */
-    /* Some libraries name their provider after the registration. */
-    const char *name = jl_configuration_option(&o->configuration, "ep_name");
-    OrtStatus *status = a->RegisterExecutionProviderLibrary(o->env, name ? name : "plugin", path);
-    if (ort_check(a, status, err, "load the provider library")) {
-        if (err) err->code = JL_ERR_MISSING;
-        return JL_ERR_MISSING;
-    }
-    rc = find_ep_device(o, before, count, &device, err);
-    if (rc) return rc;
-    ort_pairs p = {0};
-    ort_add_user_pairs(&p, &o->configuration);
-    return ort_check(a,
-                     a->SessionOptionsAppendExecutionProvider_V2(o->options, o->env, &device, 1,
-                                                                 p.keys, p.values, p.count),
-                     err, "use the provider library");
-}
-
 static int append_provider(ort *o, jl_error *err)
 {
     const char *p = o->configuration.provider;
@@ -183,7 +120,7 @@ static int append_provider(ort *o, jl_error *err)
     }
     if (!strcmp(p, "tensorrt") || !strcmp(p, "cuda")) return ort_append_cuda(o, err);
     if (!strcmp(p, "openvino")) return append_openvino(o, err);
-    if (!strcmp(p, "plugin")) return append_library(o, err);
+    if (!strcmp(p, "plugin")) return ort_append_library(o, err);
     if (o->configuration.device != 0)
         return jl_fail(err, JL_ERR_MISSING, "the CPU is device 0; there is no device %d",
                        o->configuration.device);

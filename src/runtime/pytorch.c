@@ -37,8 +37,14 @@ static int ask(const jl_pytorch_command *command, json_t **answer, jl_error *err
     char words[96];
     jl_exit_words(&ended, words, sizeof words);
     if (*answer) json_decref(*answer);
-    return jl_fail(err, JL_ERR_MISSING, "%s, asked for torch, %s: %.*s", command->python, words,
-                   JL_FMT(((jl_str){errors.p, errors.n > 400 ? 400 : errors.n})));
+    char said[400];
+    snprintf(said, sizeof said, "%s", errors.n ? errors.p : "");
+    jl_one_line(said);
+    return jl_fail(err, JL_ERR_MISSING,
+                   "%s, asked for torch, %s%s%s%s; --python or JOULELINE_PYTHON names another "
+                   "interpreter",
+                   command->python, words, ended.status == 0 ? " without an answer" : "",
+                   *said ? ": " : "", said);
 }
 
 static void add_device(const json_t *found, jl_device *d)

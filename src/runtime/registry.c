@@ -17,6 +17,7 @@ static size_t plugin_count;
 /* Read from the configuration by the layers above, whatever the runtime. */
 static const jl_runtime_option common[] = {
     {"convert", "where the model file of this precision comes from"},
+    {"version", "of the runtime's library, another one is missing; added where +lib names a file"},
     {NULL, NULL},
 };
 

@@ -1,5 +1,6 @@
 /* One cell of a round: attempts until one was not disturbed. */
 #include <inttypes.h>
+#include <jansson.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,6 +9,7 @@
 #include "jouleline/clock.h"
 #include "study/reference.h"
 #include "study/state.h"
+#include "study/wire.h"
 
 enum { MOST_FAILURES = 2, PROBE_CALLS = 16 };
 /* Others that keep this much of a processor busy disturb a run on the processors. */
@@ -182,13 +184,48 @@ static void take_note(jl_study_state *s, jl_plan_cell *c, const jl_run_record *r
         c->last_outcome = r->outcome;
         c->last_failure = r->message ? jl_arena_printf(s->arena, "%s", r->message) : NULL;
     }
-    if (!fruitless || c->failures != 1) return;
+    bool numerical = r->outcome == JL_OUTCOME_NUMERICAL && !c->told_numerical;
+    if (c->failures != 1 && !numerical) return;
+    c->told_numerical |= numerical;
     const jl_plan_model *m = &s->plan.models[c->model];
     char line[1400];
     snprintf(line, sizeof line, "%s %s batch %" PRId64 ": %s: %s", m->name,
              s->plan.configurations[c->configuration].text, m->batches[c->batch].batch,
              jl_outcome_name(r->outcome), r->message ? r->message : "");
     jl_study_say(s->events, line);
+}
+
+/* Whether a cell of the same model and configuration said already what runs elsewhere. */
+static bool told_elsewhere(const jl_study_state *s, const jl_plan_cell *c)
+{
+    for (size_t i = 0; i < s->plan.cell_count; i++)
+        if (s->plan.cells[i].told_elsewhere && s->plan.cells[i].model == c->model &&
+            s->plan.cells[i].configuration == c->configuration)
+            return true;
+    return false;
+}
+
+/* That a precision is emulated, and that nodes ran on another provider than the one asked for. */
+static void tell_facts(jl_study_state *s, jl_plan_cell *c, const char *facts)
+{
+    JL_JSON *j = facts ? json_loads(facts, 0, NULL) : NULL;
+    jl_plan_configuration *conf = &s->plan.configurations[c->configuration];
+    const jl_plan_model *m = &s->plan.models[c->model];
+    const char *emulated = jl_json_text(j, "emulated", NULL),
+               *elsewhere = jl_json_text(j, "elsewhere", NULL);
+    char line[1400];
+    if (m->probe) return;
+    if (emulated && !conf->told_emulated) {
+        snprintf(line, sizeof line, "%s is emulated: %s", conf->text, emulated);
+        jl_study_say(s->events, line);
+        conf->told_emulated = true;
+    }
+    if (!elsewhere || told_elsewhere(s, c)) return;
+    snprintf(line, sizeof line, "%s %s: %s of %s nodes run elsewhere: %s", m->name, conf->text,
+             jl_json_text(j, "nodes_elsewhere", "some"), jl_json_text(j, "nodes", "its"),
+             elsewhere);
+    jl_study_say(s->events, line);
+    c->told_elsewhere = true;
 }
 
 static int attempt(jl_study_state *s, jl_plan_cell *c, int64_t position, int64_t number,
@@ -212,6 +249,7 @@ static int attempt(jl_study_state *s, jl_plan_cell *c, int64_t position, int64_t
     r->input_seed = jl_plan_input_seed(&s->plan);
     if (!rc) rc = jl_store_run(s->store, r, NULL, err);
     if (!rc) take_note(s, c, r);
+    if (!rc) tell_facts(s, c, r->facts);
     jl_bench_result_free(&t->result);
     free(t);
     return rc;

@@ -279,18 +279,41 @@ typedef struct probe_arg {
     const jl_plan_configuration *c;
 } probe_arg;
 
+typedef struct probed {
+    jl_device device;
+    char version[sizeof((jl_plan_configuration *)0)->version]; /* of the runtime's library, or "" */
+} probed;
+
+static void take_version(void *ctx, const char *key, const char *value)
+{
+    probed *p = ctx;
+    if (!strcmp(key, "version")) snprintf(p->version, sizeof p->version, "%s", value);
+}
+
+static int check_version(const jl_plan_configuration *c, const char *version, jl_error *err)
+{
+    const char *wanted = jl_configuration_option(&c->parsed, "version");
+    if (!wanted || !strcmp(wanted, version)) return 0;
+    return jl_fail(err, JL_ERR_MISSING, "%s here is version %s, not %s", c->parsed.runtime,
+                   *version ? version : "unknown", wanted);
+}
+
 static int probe(void *arg, jl_buf *out, jl_error *err)
 {
     enum { MOST = 32 };
     const jl_plan_configuration *c = ((probe_arg *)arg)->c;
     jl_device devices[MOST];
     size_t count = 0;
-    int rc = c->runtime->probe(&c->parsed, devices, MOST, &count, NULL, err);
+    probed found = {0};
+    jl_facts facts = {.add = take_version, .ctx = &found};
+    int rc = c->runtime->probe(&c->parsed, devices, MOST, &count, &facts, err);
+    if (!rc) rc = check_version(c, found.version, err);
     if (rc) return rc;
     for (size_t i = 0; i < count; i++)
         if (!strcmp(devices[i].provider, c->parsed.provider) &&
             devices[i].index == c->parsed.device) {
-            jl_buf_append(out, &devices[i], sizeof devices[i]);
+            found.device = devices[i];
+            jl_buf_append(out, &found, sizeof found);
             return 0;
         }
     return jl_fail(err, JL_ERR_MISSING,
@@ -299,46 +322,85 @@ static int probe(void *arg, jl_buf *out, jl_error *err)
                    c->parsed.runtime, c->parsed.device, c->parsed.provider);
 }
 
-/* Configurations that differ in precision or options alone find the same device. */
+static bool same_option(const jl_configuration *a, const jl_configuration *b, const char *key)
+{
+    const char *x = jl_configuration_option(a, key), *y = jl_configuration_option(b, key);
+    return x && y ? !strcmp(x, y) : x == y;
+}
+
+/* Configurations that differ in precision or options alone find the same device, unless an option
+ * names the library. */
 static const jl_plan_configuration *probed_alike(const jl_plan *p, size_t i)
 {
+    static const char *const libraries[] = {"lib", "version", "ep_library", "ep_name"};
     const jl_plan_configuration *c = &p->configurations[i];
-    const char *lib = jl_configuration_option(&c->parsed, "lib");
     for (size_t k = 0; k < i; k++) {
         const jl_plan_configuration *o = &p->configurations[k];
-        const char *other = jl_configuration_option(&o->parsed, "lib");
-        if (o->runtime == c->runtime && !strcmp(o->parsed.provider, c->parsed.provider) &&
-            o->parsed.device == c->parsed.device && !lib == !other && (!lib || !strcmp(lib, other)))
-            return o;
+        bool alike = o->runtime == c->runtime && o->parsed.device == c->parsed.device &&
+                     !strcmp(o->parsed.provider, c->parsed.provider);
+        for (size_t n = 0; alike && n < sizeof libraries / sizeof *libraries; n++)
+            alike = same_option(&c->parsed, &o->parsed, libraries[n]);
+        if (alike) return o;
     }
     return NULL;
 }
 
-int jl_plan_probe(jl_plan *p, int fake_device_fd, jl_error *err)
+/* A file that +lib names may be another one tomorrow: its version becomes part of the
+ * configuration's text. */
+static int name_version(jl_plan *p, jl_plan_configuration *c, jl_error *err)
+{
+    enum { TEXT = 4096 };
+    bool wanted = jl_configuration_option(&c->parsed, "lib") && *c->version &&
+                  !jl_configuration_option(&c->parsed, "version");
+    if (!wanted) return 0;
+    int rc = jl_configuration_add(&c->parsed, "version", c->version, err);
+    char *text = jl_arena_alloc(p->arena, TEXT);
+    if (!rc && !text) rc = jl_fail(err, JL_ERR_MEMORY, "no memory for the configurations");
+    if (!rc && jl_configuration_format(&c->parsed, text, TEXT))
+        rc = jl_fail(err, JL_ERR_LIMIT, "configuration %s is too long", c->text);
+    if (!rc) c->text = text;
+    return rc;
+}
+
+static int probe_one(jl_plan *p, jl_plan_configuration *c, jl_error *err)
 {
     static const int64_t TIMEOUT_NS = 180 * INT64_C(1000000000);
-    for (size_t i = 0; i < p->configuration_count; i++) {
+    JL_CLEANUP(jl_buf_free) jl_buf out = {0};
+    probe_arg arg = {.c = c};
+    probed found;
+    jl_error e = {0};
+    int rc = jl_call_in_child(probe, &arg, TIMEOUT_NS, NULL, sizeof found, &out, &e);
+    if (rc || out.n != sizeof found) {
+        c->absent = true;
+        c->reason = jl_arena_strndup(p->arena, e.msg, strlen(e.msg));
+        return c->reason ? 0 : jl_fail(err, JL_ERR_MEMORY, "no memory for the configurations");
+    }
+    memcpy(&found, out.p, sizeof found);
+    c->device = found.device;
+    memcpy(c->version, found.version, sizeof c->version);
+    return 0;
+}
+
+int jl_plan_probe(jl_plan *p, int fake_device_fd, jl_error *err)
+{
+    int rc = 0;
+    for (size_t i = 0; !rc && i < p->configuration_count; i++) {
         jl_plan_configuration *c = &p->configurations[i];
-        jl_error e = {0};
-        int rc = jl_launch_of(&c->parsed, p->spec->plugins, p->spec->plugin_count,
-                              c->runtime->simulated ? fake_device_fd : 0, &c->launch, err);
+        rc = jl_launch_of(&c->parsed, p->spec->plugins, p->spec->plugin_count,
+                          c->runtime->simulated ? fake_device_fd : 0, &c->launch, err);
         if (rc) return rc;
         const jl_plan_configuration *alike = probed_alike(p, i);
         if (alike) {
             c->device = alike->device;
             c->absent = alike->absent;
             c->reason = alike->reason;
-            continue;
+            memcpy(c->version, alike->version, sizeof c->version);
+        } else {
+            rc = probe_one(p, c, err);
         }
-        JL_CLEANUP(jl_buf_free) jl_buf out = {0};
-        probe_arg arg = {.c = c};
-        rc = jl_call_in_child(probe, &arg, TIMEOUT_NS, NULL, sizeof c->device, &out, &e);
-        if (!rc && out.n == sizeof c->device) {
-            memcpy(&c->device, out.p, sizeof c->device);
-            continue;
-        }
-        c->absent = true;
-        c->reason = jl_arena_strndup(p->arena, e.msg, strlen(e.msg));
     }
-    return 0;
+    /* Not before: configurations alike are told by what was asked. */
+    for (size_t i = 0; !rc && i < p->configuration_count; i++)
+        if (!p->configurations[i].absent) rc = name_version(p, &p->configurations[i], err);
+    return rc;
 }

@@ -76,7 +76,9 @@ typedef struct jl_plan_configuration {
     jl_launch launch;
     jl_nursery *nursery; /* NULL: by exec */
     char driver[32];     /* of a real GPU, or "" */
+    char version[64];    /* of the runtime's library, or "" */
     bool absent;         /* the runtime or the device is not here: reason */
+    bool told_emulated;  /* the user knows */
     const char *reason;
     jl_device device;
     jl_id id, device_id;
@@ -87,6 +89,7 @@ typedef struct jl_plan_cell {
     int64_t in_flight;
     jl_id id;
     int failures; /* in a row */
+    bool told_numerical, told_elsewhere;
     const char *last_failure;
     jl_outcome last_outcome;
 } jl_plan_cell;

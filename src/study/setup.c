@@ -7,6 +7,7 @@
 #include <sys/random.h>
 #include <unistd.h>
 
+#include "base/cpu.h"
 #include "base/fake_device.h"
 #include "jouleline/clock.h"
 #include "study/converter.h"
@@ -69,14 +70,18 @@ static int store_device(jl_study_state *s, jl_plan_configuration *c, jl_error *e
 {
     jl_host host;
     jl_host_describe(&host);
-    char uid[128];
+    char uid[128], processor[96];
+    jl_cpu_name(processor, sizeof processor);
+    /* Also of a provider with another name that computes on the processor. */
+    bool cpu = !c->device.simulated && !*c->device.uuid &&
+               (!strcmp(c->device.provider, "cpu") || !strcmp(c->device.name, processor));
+    const char *kind = cpu ? "cpu" : c->device.provider;
     if (*c->device.uuid)
         snprintf(uid, sizeof uid, "%s", c->device.uuid);
     else
-        snprintf(uid, sizeof uid, "%s-%s-%d", host.uid, c->device.provider, c->device.index);
-    bool cpu = !strcmp(c->device.provider, "cpu") && !c->device.simulated;
+        snprintf(uid, sizeof uid, "%s-%s-%d", host.uid, kind, c->device.index);
     jl_device_record d = {.uid = uid,
-                          .kind = c->device.provider,
+                          .kind = kind,
                           .driver = *c->driver ? c->driver : NULL,
                           .name = cpu && *host.cpu ? host.cpu : c->device.name,
                           .position = c->device.index,

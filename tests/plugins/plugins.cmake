@@ -4,7 +4,8 @@ set(plugins ${PROJECT_SOURCE_DIR}/examples/runtime_plugin.c
     ${CMAKE_CURRENT_LIST_DIR}/old_abi.c ${CMAKE_CURRENT_LIST_DIR}/no_infer.c
     ${CMAKE_CURRENT_LIST_DIR}/no_entry.c ${CMAKE_CURRENT_LIST_DIR}/fake_libcuda.c
     ${CMAKE_CURRENT_LIST_DIR}/old_meter.c ${CMAKE_CURRENT_LIST_DIR}/no_read.c
-    ${CMAKE_CURRENT_LIST_DIR}/crash_ort.c ${CMAKE_CURRENT_LIST_DIR}/fake_nvrtc.c)
+    ${CMAKE_CURRENT_LIST_DIR}/crash_ort.c ${CMAKE_CURRENT_LIST_DIR}/fake_nvrtc.c
+    ${CMAKE_CURRENT_LIST_DIR}/relu_ep.c)
 foreach(source IN LISTS plugins)
     get_filename_component(name ${source} NAME_WE)
     add_library(plugin_${name} MODULE ${source})

@@ -233,7 +233,8 @@ class Refusals(Case):
                 ({"trust": False}, "invalid", ("--trust",)),
                 ({"model_path": self.at("only_weights.pt")}, "invalid", ("no program",)),
                 ({"model_path": self.at("none.pt")}, "invalid", ("no such file",)),
-                ({"model_path": self.at("good.safetensors")}, "unsupported", ("TorchScript",)),
+                ({"model_path": self.at("good.safetensors")}, "invalid", ("TorchScript",)),
+                ({"model_path": self.at("none.onnx")}, "invalid", ("no such file",)),
                 ({"zoo": True, "model_name": "resnet5000"}, "unsupported", ("resnet5000",)),
                 ({"zoo": True, "model_name": "ResNet"}, "unsupported", ("ResNet",))):
             with self.subTest(words[0]):
@@ -244,7 +245,10 @@ class Refusals(Case):
                 ("pytorch-cpu/tf32", "unsupported", "tf32"),
                 ("pytorch-cpu/int8", "unsupported", "int8"),
                 ("pytorch-rocket/fp32", "unsupported", "rocket"),
-                ("pytorch-cpu/fp32+channels_last=maybe", "unsupported", "channels_last"),
+                ("pytorch-cpu/fp32+channels_last=maybe", "invalid", "+channels_last=maybe: give 0 or 1"),
+                ("pytorch-cpu/fp32+threads=0", "invalid", "+threads=0"),
+                ("pytorch-cpu/fp32+cuda_graph=1", "invalid", "+cuda_graph belongs to pytorch-cuda"),
+                ("pytorch-cpu/fp32+cudnn_benchmark=0", "invalid", "+cudnn_benchmark belongs"),
                 ("pytorch-cuda/fp32@97", "missing", "CUDA")):
             with self.subTest(configuration):
                 self.outcome(self.load(self.fork(), configuration), outcome, word)

@@ -23,6 +23,12 @@ add_test(NAME runtime.converters
         $<TARGET_FILE:plugin_crash_ort>)
 set_tests_properties(runtime.converters PROPERTIES LABELS "runtime" TIMEOUT 300)
 
+# Libraries given by path: an execution provider of others, and other releases of ONNX Runtime.
+add_test(NAME runtime.libraries
+    COMMAND ${JL_PYTHON} ${CMAKE_CURRENT_LIST_DIR}/test_libraries.py $<TARGET_FILE:jouleline>
+        $<TARGET_FILE:plugin_relu_ep> ${PROJECT_BINARY_DIR}/fake_driver/spy_ort.so)
+set_tests_properties(runtime.libraries PROPERTIES LABELS "runtime" TIMEOUT 120)
+
 # Providers that this machine lacks: a library that notes what is asked of them.
 set(fake_driver ${PROJECT_BINARY_DIR}/fake_driver)
 add_library(fake_libcuda MODULE ${PROJECT_SOURCE_DIR}/tests/plugins/fake_libcuda.c)

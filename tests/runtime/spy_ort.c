@@ -137,7 +137,8 @@ static const ort_api *get_api(uint32_t version)
 
 static const char *version(void)
 {
-    return real()->GetVersionString();
+    const char *other = getenv("SPY_ORT_VERSION"); /* another release at the same place */
+    return other ? other : real()->GetVersionString();
 }
 
 const ort_api_base *OrtGetApiBase(void);

@@ -175,6 +175,16 @@ static void failures_keep_the_words_of_the_runtime(void **state)
         {"ort-cpu/fp32+threads=0", models.relu, "+threads=0", JL_ERR_USAGE},
         {"ort-cpu/fp32+optimization=most", models.relu, "+optimization=most", JL_ERR_USAGE},
         {"ort-cpu/fp32+cuda_graph=1", models.relu, "ort-cuda", JL_ERR_USAGE},
+        {"ort-cpu/fp32+cuda_graph=yes", models.relu, "neither 0 nor 1", JL_ERR_USAGE},
+        {"ort-cpu/fp32+nhwc=1", models.relu, "+nhwc=1 belongs to ort-cuda", JL_ERR_USAGE},
+        {"ort-cpu/fp32+conv_search=exhaustive", models.relu, "belongs to ort-cuda", JL_ERR_USAGE},
+        {"ort-cpu/fp32+max_workspace=0", models.relu, "belongs to ort-cuda", JL_ERR_USAGE},
+        {"ort-cpu/fp32+ep_library=/x.so", models.relu, "belongs to ort-plugin", JL_ERR_USAGE},
+        {"ort-cpu/fp32+provider.x=1", models.relu, "the CPU provider takes no options",
+         JL_ERR_USAGE},
+        {"ort-plugin/fp32+nhwc=1+ep_library=/x.so", models.relu, "belongs to ort-cuda",
+         JL_ERR_USAGE},
+        {"ort-cpu/fp32+log=5", models.relu, "from 0 to 4", JL_ERR_USAGE},
     };
     check_refusals(cases, sizeof cases / sizeof *cases);
 }

@@ -136,6 +136,39 @@ static void outcomes_have_names_and_come_from_errors(void **state)
     assert_int_equal(jl_outcome_of_error(JL_ERR), JL_OUTCOME_UNSUPPORTED);
 }
 
+static void a_study_answers_with_versions(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *asked, *stored;
+        bool answers;
+    } cases[] = {
+        {"ort-cpu/fp32+lib=/a.so", "ort-cpu/fp32+lib=/a.so+version=1.31.1", true},
+        {"ort-cpu/fp32@1", "ort-cpu/fp32", true},
+        {"ort-cpu/fp16+convert=occ", "ort-cpu/fp16+convert=occ:1.16.0", true},
+        {"ort-cpu/fp32+lib=/a.so+version=1.30", "ort-cpu/fp32+lib=/a.so+version=1.31.1", false},
+        {"ort-cpu/fp32+lib=/b.so", "ort-cpu/fp32+lib=/a.so+version=1.31.1", false},
+        {"ort-cpu/fp32", "ort-cpu/fp32+lib=/a.so+version=1.31.1", false},
+        {"ort-cpu/fp32+threads=1", "ort-cpu/fp32", false},
+        {"ort-cpu/fp32", "ort-cpu/fp16", false},
+        {"ort-cpu/fp16+convert=oc", "ort-cpu/fp16+convert=occ:1.16.0", false},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        jl_configuration asked, stored;
+        assert_int_equal(jl_configuration_parse(cases[i].asked, &asked, NULL), 0);
+        assert_int_equal(jl_configuration_parse(cases[i].stored, &stored, NULL), 0);
+        if (jl_configuration_answers(&asked, &stored) != cases[i].answers)
+            fail_msg("%s and %s", cases[i].asked, cases[i].stored);
+    }
+    jl_configuration c;
+    char text[128];
+    assert_int_equal(jl_configuration_parse("ort-cpu/fp32+z=1+lib=/a.so", &c, NULL), 0);
+    assert_int_equal(jl_configuration_add(&c, "version", "1.2", NULL), 0);
+    assert_int_equal(jl_configuration_add(&c, "version", "1.2", NULL), JL_ERR_USAGE);
+    assert_int_equal(jl_configuration_format(&c, text, sizeof text), 0);
+    assert_string_equal(text, "ort-cpu/fp32+lib=/a.so+version=1.2+z=1");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -143,6 +176,7 @@ int main(void)
         cmocka_unit_test(equal_configurations_have_equal_texts),
         cmocka_unit_test(bad_texts_are_named),
         cmocka_unit_test(values_are_checked),
+        cmocka_unit_test(a_study_answers_with_versions),
         cmocka_unit_test(outcomes_have_names_and_come_from_errors),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -78,7 +78,11 @@ static void test_probe_without_torch(void **state)
                      JL_ERR_MISSING);
     assert_non_null(strstr(err.msg, "broken"));
     assert_non_null(strstr(err.msg, "7"));
+    assert_non_null(strstr(err.msg, "broken; --python or JOULELINE_PYTHON names another"));
+    assert_int_equal(probe_with("exit 0", devices, 2, &count, &err), JL_ERR_MISSING);
+    assert_non_null(strstr(err.msg, "without an answer; --python"));
     assert_int_equal(probe_with("kill -SEGV $$", devices, 2, &count, &err), JL_ERR_MISSING);
+    assert_non_null(strstr(err.msg, "signal 11 (Segmentation fault); --python"));
     setenv("JOULELINE_PYTHON", "/nowhere/python", 1);
     assert_int_equal(jl_runtime_pytorch.probe(NULL, devices, 2, &count, NULL, &err),
                      JL_ERR_MISSING);

@@ -208,7 +208,9 @@ static void plugins_are_checked_and_run(void **state)
     static const char *const bad[][2] = {
         {JL_PLUGINS "/old_abi.so", "ABI 42"},
         {JL_PLUGINS "/no_infer.so", "'infer'"},
-        {JL_PLUGINS "/no_entry.so", "jouleline_runtime"},
+        {JL_PLUGINS "/no_entry.so", "exports jouleline_runtime() (include/jouleline/runtime.h)"},
+        {JL_PLUGINS "/old_meter.so", "no symbol jouleline_runtime"},
+        {JL_PLUGINS, "Is a directory"},
         {JL_PLUGINS "/nowhere.so", "nowhere.so"},
         {__FILE__, "invalid ELF header"},
     };

@@ -109,7 +109,7 @@ def _kind(path):
     if not os.path.isfile(path):
         raise Outcome("invalid", "%s: no such file" % path)
     if not zipfile.is_zipfile(path):
-        raise Outcome("unsupported", "%s is neither a TorchScript nor an exported program; "
+        raise Outcome("unsupported" if path.endswith(".onnx") else "invalid", "%s is neither a TorchScript nor an exported program; "
                       "pytorch runs torch.jit.save and torch.export.save files. For an ONNX file "
                       "bind a program too: NAME=onnx:FILE.onnx,torch:FILE.pt2" % path)
     with zipfile.ZipFile(path) as archive:

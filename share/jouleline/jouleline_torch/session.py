@@ -45,7 +45,7 @@ class Configuration:
         if key not in options:
             return None
         if not options[key].isdigit() or not 0 < int(options[key]) <= 4096:
-            raise Outcome("unsupported", "%s=%s: give a whole number from 1 to 4096"
+            raise Outcome("invalid", "+%s=%s: give a whole number from 1 to 4096"
                           % (key, options[key]))
         return int(options[key])
 
@@ -54,7 +54,7 @@ class Configuration:
         """True, False, or None where nothing was said."""
         value = options.get(key)
         if value not in (None, "0", "1"):
-            raise Outcome("unsupported", "%s=%s: give 0 or 1" % (key, value))
+            raise Outcome("invalid", "+%s=%s: give 0 or 1" % (key, value))
         return None if value is None else value == "1"
 
     def on(self, key):
@@ -79,8 +79,9 @@ def pick_device(configuration):
     if configuration.provider == "cpu":
         if configuration.precision == "tf32":
             raise Outcome("unsupported", "tf32 is a mode of NVIDIA GPUs; the CPU has none")
-        if configuration.on("cuda_graph"):
-            raise Outcome("unsupported", "cuda_graph needs the provider cuda")
+        for key in ("cuda_graph", "cudnn_benchmark"):
+            if configuration.switches[key] is not None:
+                raise Outcome("invalid", "+%s belongs to pytorch-cuda" % key)
         return torch.device("cpu")
     if not torch.cuda.is_available():
         built = torch.version.cuda
