@@ -9,7 +9,7 @@ $ jouleline run -m resnte18 -c fake-gpu/fp32
 ! jouleline run: resnte18 is no file and no model of the zoo: the zoo has no model 'resnte18', did you mean 'resnet18'?; 'jouleline model list' shows all
 ? 1
 $ jouleline run -m resnet18 -c fake-gpu/fp32+sede=1
-! jouleline run: fake has no option 'sede'; did you mean 'seed'? (there are: convert, gflops, gbps, dispatch_us, static_w, sleep_w, pj_flop, pj_byte, first_ms, noise, run_noise, seed, work, fail, fail_call, fail_above, fail_model)
+! jouleline run: fake has no option 'sede'; did you mean 'seed'? (there are: convert, version, gflops, gbps, dispatch_us, static_w, sleep_w, pj_flop, pj_byte, first_ms, noise, run_noise, seed, work, fail, fail_call, fail_above, fail_model)
 ? 2
 $ jouleline run -m resnet18 -c fake-gpu/fp32 -b 0
 ! jouleline run: --batch: '0' is not between 1 and 1048576
