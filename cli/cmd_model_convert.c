@@ -90,7 +90,12 @@ static int convert(const work *w, const jl_samples *samples, jl_convert_summary 
     return jl_convert_precision(w->model, w->output, &o, summary, err);
 }
 
-/* In a child: the range pass runs the model. Writes the summary as bytes. */
+typedef struct outcome {
+    char caution[JL_CAUTION]; /* about the samples, or empty */
+    jl_convert_summary summary;
+} outcome;
+
+/* In a child: the range pass runs the model. Writes the outcome as bytes. */
 static int convert_mixed(void *arg, jl_buf *out, jl_error *err)
 {
     const work *w = arg;
@@ -98,16 +103,17 @@ static int convert_mixed(void *arg, jl_buf *out, jl_error *err)
     jl_sample_source source = {JL_SAMPLE_SOURCE(s), .batch = (size_t)s->batch};
     jl_model *model;
     jl_sample_set *set = NULL;
-    jl_convert_summary summary;
+    outcome result = {0};
     int rc = jl_model_open(w->model, &model, err);
     if (rc) return rc;
     rc = jl_sample_set_open(model, &source, &set, err);
     jl_samples samples = {0};
     if (!rc) samples = jl_sample_set_samples(set);
-    if (!rc) rc = convert(w, &samples, &summary, err);
+    if (!rc) rc = convert(w, &samples, &result.summary, err);
+    jl_take_caution(set, result.caution);
     jl_sample_set_close(set);
     jl_model_close(model);
-    if (!rc) jl_buf_append(out, &summary, sizeof summary);
+    if (!rc) jl_buf_append(out, &result, sizeof result);
     return rc;
 }
 
@@ -146,7 +152,7 @@ static void print_kept(const jl_kept_node *k)
 static void print_summary(const char *output, const settings *s, const jl_convert_summary *c)
 {
     const char *type = s->to == TO_BF16 ? "bf16" : "fp16";
-    printf("%s: %zu nodes, %zu in %s, %zu without floats, %zu kept in FP32\n", output, c->nodes,
+    printf("%s: %zu nodes, %zu in %s, %zu without FP32, %zu kept in FP32\n", output, c->nodes,
            c->converted, type, c->unchanged, c->kept_count);
     printf("%zu batch norms folded, %zu casts added, %llu parameters rounded", c->folded, c->casts,
            (unsigned long long)c->parameters);
@@ -172,26 +178,27 @@ static int run(const jl_invocation *call)
     const char *model = call->arguments.items[0];
     work w = {.s = s, .model = model, .output = s->output};
     if (!w.output) w.output = jl_result_beside(call->arena, model, type_names[s->to]);
-    jl_convert_summary summary;
+    outcome result = {0};
     jl_error err = {0};
-    int rc = 0;
-    if (s->to != TO_MIXED && (s->images || s->preprocess || s->npy))
+    int rc = jl_files_named(model, w.output, &err);
+    if (!rc && s->to != TO_MIXED && (s->images || s->preprocess || s->npy))
         rc = jl_fail(&err, JL_ERR_USAGE,
                      "--images, --preprocess and --npy show the ranges for --to mixed");
-    else if (s->to != TO_MIXED)
-        rc = convert(&w, NULL, &summary, &err);
+    else if (!rc && s->to != TO_MIXED)
+        rc = convert(&w, NULL, &result.summary, &err);
     if (!rc && s->to == TO_MIXED) {
         JL_CLEANUP(jl_buf_free) jl_buf answer = {0};
         w.scratch = jl_arena_printf(call->arena, "%s.ranges-%d", w.output, (int)getpid());
-        rc = jl_call_in_child(convert_mixed, &w, s->timeout_ns, jl_catch_signals(), sizeof summary,
+        rc = jl_call_in_child(convert_mixed, &w, s->timeout_ns, jl_catch_signals(), sizeof result,
                               &answer, &err);
         unlink(w.scratch);
-        if (!rc) memcpy(&summary, answer.p, sizeof summary);
+        if (!rc) memcpy(&result, answer.p, sizeof result);
         if (rc == JL_ERR_CRASH || rc == JL_ERR_TIMEOUT)
             jl_prefix(&err, "%s: running the model to see its ranges", model);
     }
     if (rc) return jl_report_error(call, &err);
-    print_summary(w.output, s, &summary);
+    print_summary(w.output, s, &result.summary);
+    jl_print_caution(result.caution);
     return EXIT_OK;
 }
 

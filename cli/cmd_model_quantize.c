@@ -82,6 +82,7 @@ typedef struct work {
 } work;
 
 typedef struct outcome {
+    char caution[JL_CAUTION]; /* about the samples, or empty */
     jl_quantize_summary summary;
     jl_keep_search search;
 } outcome;
@@ -141,6 +142,7 @@ static int quantize(void *arg, jl_buf *out, jl_error *err)
     else if (!rc)
         rc = jl_quantize(w->model, w->output, &samples, &o, &result.summary, err);
     jl_progress_end(&w->progress);
+    jl_take_caution(set, result.caution);
     jl_sample_set_close(set);
     jl_model_close(model);
     if (!rc) jl_buf_append(out, &result, sizeof result);
@@ -237,8 +239,10 @@ static int run(const jl_invocation *call)
     if (!w.output) w.output = jl_result_beside(call->arena, model, "int8");
     outcome result;
     jl_error err = {0};
-    if (run_child(&w, call->arena, &result, &err)) return jl_report_error(call, &err);
+    if (jl_files_named(model, w.output, &err) || run_child(&w, call->arena, &result, &err))
+        return jl_report_error(call, &err);
     print_summary(w.output, &result.summary);
+    jl_print_caution(result.caution);
     if (result.search.candidates) print_search(&result.search);
     return EXIT_OK;
 }

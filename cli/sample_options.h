@@ -44,6 +44,15 @@
  * before it is exported. */
 int jl_open_model_file(const char *path, jl_model **model, jl_error *err);
 
+/* Before long work: `model` is no name of the zoo without a file, and `output` can be written. */
+int jl_files_named(const char *model, const char *output, jl_error *err);
+
+/* What is to be said of the samples' likeness (jl_sample_set_caution), from the child that ran on
+ * them to the parent that prints it. */
+enum { JL_CAUTION = 96 };
+void jl_take_caution(const jl_sample_set *set, char caution[JL_CAUTION]); /* NULL is fine */
+void jl_print_caution(const char *caution);
+
 /* MODEL.kind.onnx beside the model, for a result that was given no name. */
 const char *jl_result_beside(jl_arena *arena, const char *model, const char *kind);
 

@@ -15,17 +15,24 @@ set -euo pipefail
 
 die() { printf 'build_libtorch_shim: %s\n' "$*" >&2; exit 1; }
 
-python=${JOULELINE_PYTHON:-python3} torch='' cache=${XDG_CACHE_HOME:-$HOME/.cache}/jouleline
+usage() { sed -n '2,/^set -e/s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; }
+
+python=${JOULELINE_PYTHON:-python3} torch='' named='' cache=${XDG_CACHE_HOME:-$HOME/.cache}/jouleline
 while (($#)); do
-    (($# > 1)) || die "$1 needs a value"
     case $1 in
-    --python) python=$2 ;;
+    -h | --help) usage && exit ;;
+    --python | --torch | --cache) (($# > 1)) || die "$1 needs a value; --help tells which" ;;
+    *) die "unknown option $1; --help lists them" ;;
+    esac
+    case $1 in
+    --python) python=$2 named=$2 ;;
     --torch) torch=$2 ;;
     --cache) cache=$2 ;;
-    *) die "unknown option $1" ;;
     esac
     shift 2
 done
+
+[[ -z $named ]] || command -v "$named" >/dev/null || die "$named is no program: name an interpreter with --python"
 
 here=$(cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")" && pwd)
 sources=$here

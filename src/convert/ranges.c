@@ -118,11 +118,12 @@ static int take(finder *f, const jl_tensor *t, jl_error *err)
     uint32_t index = jl_map_get(&f->outputs, jl_str_c(t->name));
     if (index == JL_MAP_NONE || t->dtype != JL_FLOAT || t->size_bytes != sizeof(float)) return 0;
     float x = *(const float *)t->data;
+    const char *end = strrchr(t->name, '_'); /* where add_reduction() begins what it adds */
     if (isnan(x))
         return jl_fail(err, JL_ERR_FORMAT,
-                       "'%s' of the samples is NaN, already in FP32: no precision can be chosen by "
-                       "them",
-                       t->name);
+                       "'%.*s' of the samples is NaN, already in FP32: no precision can be chosen "
+                       "by them",
+                       (int)(end ? end - t->name : 0), t->name);
     f->ranges->most[index] = fmaxf(f->ranges->most[index], fabsf(x));
     return 0;
 }

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <xxhash.h>
 
 #include "base/image.h"
 #include "base/npy.h"
@@ -24,6 +25,9 @@ struct jl_sample_set {
     jl_npy npy;
     jl_inputs seeded; /* of the last item */
     char label[64];
+    /* What the calls so far were. */
+    bool looked, differ, varied; /* two calls were not alike; one call was not one number */
+    uint64_t first;
 };
 
 static int no_memory(jl_error *err)
@@ -100,6 +104,35 @@ static int open_pictures(jl_sample_set *s, jl_error *err)
     return s->pixels ? list_folder(s, err) : no_memory(err);
 }
 
+/* "float[batch, 3, 224, 224]"; a dimension below 0 is free. */
+static void put_type(jl_buf *to, jl_dtype dtype, const int64_t *dims, int rank)
+{
+    jl_buf_printf(to, "%s[", jl_dtype_name(dtype));
+    for (int k = 0; k < rank; k++) {
+        if (dims[k] >= 0)
+            jl_buf_printf(to, "%s%lld", k ? ", " : "", (long long)dims[k]);
+        else
+            jl_buf_printf(to, "%s?", k ? ", " : "");
+    }
+    jl_buf_puts(to, rank < 0 ? "...]" : "]");
+}
+
+static int misfit(const jl_sample_set *s, const jl_tensor *t, jl_error *err)
+{
+    const jl_input_spec *in = &s->specs[0];
+    if (s->inputs != 1)
+        return jl_fail(err, JL_ERR_USAGE, "%s holds one input, and the model takes %zu",
+                       s->source.npy, s->inputs);
+    JL_CLEANUP(jl_buf_free) jl_buf has = {0}, takes = {0};
+    put_type(&has, t->dtype, t->dims, t->rank);
+    put_type(&takes, in->dtype, in->dims, in->rank);
+    return jl_fail(err, JL_ERR_USAGE,
+                   "%s is %s and input '%s' takes %s: save items of that type and shape along the "
+                   "first axis, which are given %zu a call",
+                   s->source.npy, has.p ? has.p : "", in->name, takes.p ? takes.p : "",
+                   s->source.batch);
+}
+
 static int open_npy(jl_sample_set *s, jl_error *err)
 {
     int rc = jl_npy_open(s->source.npy, &s->npy, err);
@@ -110,11 +143,7 @@ static int open_npy(jl_sample_set *s, jl_error *err)
                 (in->rank < 0 || t->rank == in->rank) && takes_batch(s, in);
     for (int k = 1; fits && k < t->rank && in->rank > 0; k++)
         fits = in->dims[k] < 0 || in->dims[k] == t->dims[k];
-    if (!fits)
-        return jl_fail(err, JL_ERR_USAGE,
-                       "%s does not fit the model's one input '%s': items along the first axis of "
-                       "the type and shape that the model takes, at a batch of %zu",
-                       s->source.npy, in->name, s->source.batch);
+    if (!fits) return misfit(s, t, err);
     size_t items = (size_t)t->dims[0];
     if (items <= s->source.skip)
         return jl_fail(err, JL_ERR_USAGE, "%s holds %zu items, %zu or more are needed",
@@ -189,9 +218,8 @@ static int get_seeded(jl_sample_set *s, size_t at, jl_tensor *tensors, jl_error 
     return 0;
 }
 
-static int get(void *ctx, size_t i, jl_tensor *tensors, jl_error *err)
+static int make(jl_sample_set *s, size_t i, jl_tensor *tensors, jl_error *err)
 {
-    jl_sample_set *s = ctx;
     size_t at = i * s->source.batch + s->source.skip;
     if (s->source.images) return get_pictures(s, at, tensors, err);
     if (!s->source.npy) return get_seeded(s, at, tensors, err);
@@ -205,6 +233,36 @@ static int get(void *ctx, size_t i, jl_tensor *tensors, jl_error *err)
     t.name = s->specs[0].name;
     tensors[0] = t;
     return 0;
+}
+
+static bool one_number(const jl_tensor *t)
+{
+    size_t n = (size_t)jl_tensor_elements(t), width = n ? t->size_bytes / n : 0;
+    return !width || !memcmp(t->data, (const char *)t->data + width, t->size_bytes - width);
+}
+
+static int get(void *ctx, size_t i, jl_tensor *tensors, jl_error *err)
+{
+    jl_sample_set *s = ctx;
+    int rc = make(s, i, tensors, err);
+    if (rc) return rc;
+    uint64_t hash = 0;
+    for (size_t k = 0; k < s->inputs; k++) {
+        hash = XXH3_64bits_withSeed(tensors[k].data, tensors[k].size_bytes, hash);
+        s->varied |= !one_number(&tensors[k]);
+    }
+    if (!s->looked) s->first = hash;
+    s->differ |= s->looked && hash != s->first;
+    s->looked = true;
+    return 0;
+}
+
+const char *jl_sample_set_caution(const jl_sample_set *s)
+{
+    if (!s->looked) return NULL;
+    if (!s->varied) return "every sample was one number in all its places";
+    if (s->count == 1) return "there was one sample";
+    return s->differ ? NULL : "all samples were alike";
 }
 
 jl_samples jl_sample_set_samples(jl_sample_set *s)

@@ -26,6 +26,8 @@ int jl_sample_set_open(const jl_model *model, const jl_sample_source *source, jl
 jl_samples jl_sample_set_samples(jl_sample_set *set);
 /* Of call i its first item: the file's name, or "item 12". */
 const char *jl_sample_set_label(jl_sample_set *set, size_t i);
+/* Why the samples made so far say little of a model's ranges, or NULL. */
+const char *jl_sample_set_caution(const jl_sample_set *set);
 void jl_sample_set_close(jl_sample_set *set); /* NULL is fine */
 
 #endif

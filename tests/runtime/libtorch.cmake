@@ -6,6 +6,11 @@ add_test(NAME runtime.libtorch_shim COMMAND ${PROJECT_SOURCE_DIR}/tools/build_li
 set_tests_properties(runtime.libtorch_shim PROPERTIES LABELS "runtime" TIMEOUT 600
     FIXTURES_SETUP libtorch_shim)
 
+add_test(NAME runtime.libtorch_shim_refusals COMMAND ${CMAKE_CURRENT_LIST_DIR}/shim_refusals.sh
+    ${PROJECT_SOURCE_DIR}/tools/build_libtorch_shim.sh ${torch_cache})
+set_tests_properties(runtime.libtorch_shim_refusals PROPERTIES LABELS "runtime" TIMEOUT 120
+    FIXTURES_REQUIRED libtorch_shim)
+
 # What the shim exports, torch takes instead of its own: nothing but the entry may be seen.
 add_test(NAME runtime.libtorch_exports COMMAND sh -c
     "nm -D --defined-only $1 | cut -d' ' -f3 | tee /dev/stderr | cmp - $2" --

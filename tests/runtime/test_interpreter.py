@@ -51,7 +51,8 @@ def main():
                                           "interpreter")):
             assert got[name]["share_of"] == share, got[name]
             assert got[name]["same_torch"] is True and got[name]["rounds"] == 1, got[name]
-            assert abs(got[name]["share"]) < 1 and got[name]["difference"] is not None, got[name]
+            time = got[name]["difference"] / got[name]["share"]  # PyTorch's; no bound on a busy machine
+            assert 0 < time < 60e9, got[name]
         page = run(PROGRAM, "report", "--db", store)
         for words in ("PyTorch against the same kernels", "the difference is Python's.",
                       "not Python's alone"):

@@ -139,6 +139,22 @@ class OwnModels(unittest.TestCase):
         self.assertEqual([(o, m.endswith("m.onnx is a file in fp32, not in fp16")) for o, m in got],
                          [("unsupported", True)], got)
 
+    def test_external_data_that_is_not_there(self):
+        path, data = f"{self.folder.name}/transformer.onnx", pathlib.Path(self.folder.name, "weights.bin")
+        transformer(path)
+        onnx.save_model(onnx.load(path), path, save_as_external_data=True, location=data.name, size_threshold=0)
+        for cut, words in ((lambda: data.write_bytes(data.read_bytes()[:100]), "has 100 bytes, but"),
+                           (data.unlink, "cannot open external data")):
+            cut()
+            pathlib.Path(self.store).unlink(missing_ok=True)
+            done, rows = self.run_model("-c", CONFIGURATIONS, "-m", path, "--shape", "input_ids=Bx16")
+            self.assertEqual([r[0] for r in rows], ["invalid"] * 2, rows)
+            self.assertIn(words, rows[0][1])
+            for command in ("convert", "quantize", "check"):
+                said = subprocess.run([PROGRAM, "model", command, path], capture_output=True, text=True)
+                self.assertEqual(said.returncode, 1, said.stdout)
+                self.assertIn("weights.bin", said.stderr)
+
     def test_ocr_networks(self):
         shapes = {"det": "Bx3x64x64", "rec": "Bx3x48x64", "cls": "Bx3x48x96"}
         found = sorted((TESTDATA / "rapidocr_onnxruntime").glob("*.onnx"))
