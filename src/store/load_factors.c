@@ -71,22 +71,27 @@ static int read_configurations(loader *l, jl_error *err)
     return jl_sql_end(l->s, q, 0, err);
 }
 
-/* Devices of one name are told apart by their place on the host and by the host: "H200 #1". */
+/* Devices of one name are told apart by their place on the host and by the host, "H200 #1", and
+ * boards that took the same place in turn, as virtual machines lend them, by their UUID. */
 static int name_devices(loader *l, jl_study_device *all, const int *positions, size_t n,
                         jl_error *err)
 {
     const char **names = jl_arena_array(l->d->arena, n + 1, sizeof *names);
     if (!names) return jl_load_no_memory(err);
     for (size_t i = 0; i < n; i++) {
-        bool same_host = false, other_host = false;
+        bool same_host = false, other_host = false, same_place = false;
         for (size_t k = 0; k < n; k++) {
             if (k == i || strcmp(all[k].name, all[i].name) != 0) continue;
             bool here = !strcmp(all[k].host, all[i].host);
             same_host |= here;
             other_host |= !here;
+            same_place |= here && positions[k] == positions[i];
         }
         char at[24] = "";
-        if (same_host) snprintf(at, sizeof at, " #%d", positions[i]);
+        if (same_place)
+            snprintf(at, sizeof at, " %.12s", all[i].uuid);
+        else if (same_host)
+            snprintf(at, sizeof at, " #%d", positions[i]);
         names[i] = same_host || other_host
                        ? jl_arena_printf(l->d->arena, "%s%s%s%s", all[i].name, at,
                                          other_host ? " on " : "", other_host ? all[i].host : "")

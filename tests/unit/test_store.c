@@ -545,6 +545,29 @@ static void test_rows_without_a_place_are_passed_over(void **state)
     ok(load_of(p->a, &err), &err);
 }
 
+/* Virtual machines of one name are lent one board after another. */
+static void test_boards_of_one_name_are_told_apart(void **state)
+{
+    place *p = *state;
+    jl_error err = {0};
+    jl_study_data *d;
+    filled f;
+    jl_store *s = new_store(p, &f);
+    put(s, &f, 1);
+    sql_on(p->a, "INSERT INTO device(uid, host, kind, position, name, simulated) VALUES"
+                 "('GPU-a011e0d6-1b98-e6b0', 1, 'cuda', 0, 'H200', 0),"
+                 "('GPU-e0406109-932e-e60a', 1, 'cuda', 0, 'H200', 0),"
+                 "('GPU-c7000000-0000-0000', 1, 'cuda', 1, 'H200', 0)");
+    ok(jl_store_load(s, NULL, &d, &err), &err);
+    const jl_study_table *t = jl_study_data_table(d);
+    assert_string_equal(t->devices[0].name, "a processor");
+    assert_string_equal(t->devices[1].name, "H200 GPU-a011e0d6");
+    assert_string_equal(t->devices[2].name, "H200 GPU-e0406109");
+    assert_string_equal(t->devices[3].name, "H200 #1");
+    jl_study_data_free(d);
+    jl_store_close(s);
+}
+
 static void test_a_killed_writer_loses_no_finished_run(void **state)
 {
     place *p = *state;
@@ -591,6 +614,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_damaged_store_is_not_read_in_part, make_place,
                                         remove_place),
         cmocka_unit_test_setup_teardown(test_rows_without_a_place_are_passed_over, make_place,
+                                        remove_place),
+        cmocka_unit_test_setup_teardown(test_boards_of_one_name_are_told_apart, make_place,
                                         remove_place),
         cmocka_unit_test_setup_teardown(test_a_killed_writer_loses_no_finished_run, make_place,
                                         remove_place),
