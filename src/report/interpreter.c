@@ -12,8 +12,8 @@ static const jl_sheet_column columns[] = {
     {"device", NULL, false},
     {"device_uuid", NULL, false},
     {"metric", NULL, false},
-    {"pytorch", "pytorch", false},
-    {"libtorch", "libtorch", false},
+    {"pytorch", NULL, false},
+    {"libtorch", NULL, false},
     {"difference", NULL, false},
     {NULL, "ms more", true},
     {NULL, "mJ more", true},
@@ -48,15 +48,19 @@ static void put_share(jl_sheet *s, jl_report *r, const jl_study_table *t, jl_met
     const jl_study_device *d = &t->devices[python->device];
     bool known = !x->between.why, joules = metric == JL_ENERGY;
     const char *more = jl_digits(a, x->difference, joules ? 1e3 : 1e-6);
-    jl_sheet_row(s, jl_metric_words(t, metric));
+    const char *with = t->configurations[python->configuration].name,
+               *without = t->configurations[t->cells[x->libtorch].configuration].name;
+    jl_sheet_row(s, jl_arena_printf(a, "%s against %s: %s, %s", with, without,
+                                    jl_metric_words(t, metric),
+                                    jl_device_label(r, t, python->device)));
     jl_sheet_text(s, t->models[python->model].name);
     jl_sheet_count(s, python->batch);
     jl_sheet_count(s, python->in_flight);
     jl_sheet_text(s, d->name);
     jl_sheet_text(s, d->uuid);
     jl_sheet_text(s, jl_metric_column(metric));
-    jl_sheet_text(s, t->configurations[python->configuration].name);
-    jl_sheet_text(s, t->configurations[t->cells[x->libtorch].configuration].name);
+    jl_sheet_text(s, with);
+    jl_sheet_text(s, without);
     jl_sheet_value(s, x->difference);
     jl_sheet_text(s, joules ? NULL : more);
     jl_sheet_text(s, joules ? more : NULL);
