@@ -33,11 +33,21 @@ static int no_memory(jl_error *err)
     return jl_fail(err, JL_ERR_MEMORY, "out of memory while running the model on samples");
 }
 
+/* Each caller has values of its own in memory: a third one would take it beyond what is gained. */
+enum { MOST_CALLERS = 2 };
+
 size_t jl_pass_callers(size_t samples)
 {
-    enum { MOST = 8 };
-    size_t cores = (size_t)jl_cpu_cores(NULL), callers = cores < MOST ? cores : MOST;
+    size_t cores = (size_t)jl_cpu_cores(NULL),
+           callers = cores < MOST_CALLERS ? cores : MOST_CALLERS;
     return callers < samples ? callers : samples;
+}
+
+/* The threads of a call that keep all cores busy beside the other callers. */
+static int threads_of_call(void)
+{
+    int cores = jl_cpu_cores(NULL);
+    return cores > MOST_CALLERS ? cores - MOST_CALLERS + 1 : 1;
 }
 
 static int see(void *call, size_t index, const jl_tensor *value, jl_error *err)
@@ -162,7 +172,7 @@ int jl_pass_open(jl_edit *e, const jl_str *names, size_t count, const char *scra
     *e->graph = whole;
     *m = before;
     onnx_release_pages(e->file);
-    if (!rc) rc = jl_watched_open(scratch, see, model, err);
+    if (!rc) rc = jl_watched_open(scratch, threads_of_call(), see, model, err);
     unlink(scratch);
     unlink(data);
     return rc;

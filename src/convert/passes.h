@@ -17,7 +17,8 @@ typedef struct jl_pass {
  * at the same time. */
 typedef int (*jl_look)(const jl_pass *pass, size_t index, const jl_tensor *value, jl_error *err);
 
-/* How many callers this machine has room for: no more than cores, samples, and eight. */
+/* How many callers there are: no more than cores, samples, and two. Further cores compute within
+ * calls. */
 size_t jl_pass_callers(size_t samples);
 
 /* Opens the model of `e` on ONNX Runtime's CPU provider, to look at the named values, inputs and

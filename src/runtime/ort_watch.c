@@ -126,13 +126,14 @@ static const OrtCustomOp watch_op = {.version = ORT_CUSTOM_OP_VERSION,
                                      .GetInputCharacteristic = op_required,
                                      .GetOutputCharacteristic = op_required};
 
-static int make_options(jl_watched *w, jl_error *err)
+static int make_options(jl_watched *w, int threads, jl_error *err)
 {
     const ort_api *a = w->library.api;
     int rc = ort_check(a, a->CreateEnv(ORT_LOG_ERROR, "jouleline", &w->env), err, "start");
     if (!rc) rc = ort_check(a, a->CreateSessionOptions(&w->options), err, "make session options");
     if (!rc)
-        rc = ort_check(a, a->SetIntraOpNumThreads(w->options, 1), err, "set the number of threads");
+        rc = ort_check(a, a->SetIntraOpNumThreads(w->options, threads), err,
+                       "set the number of threads");
     if (!rc)
         rc = ort_check(a, a->CreateCustomOpDomain(JL_WATCH_DOMAIN, &w->domain), err,
                        "make a domain of operators");
@@ -141,7 +142,8 @@ static int make_options(jl_watched *w, jl_error *err)
     return rc;
 }
 
-int jl_watched_open(const char *path, jl_watcher watcher, jl_watched **watched, jl_error *err)
+int jl_watched_open(const char *path, int threads, jl_watcher watcher, jl_watched **watched,
+                    jl_error *err)
 {
     static const jl_configuration plain = {.runtime = "ort", .provider = "cpu"};
     jl_watched *w = *watched = calloc(1, sizeof *w);
@@ -150,7 +152,7 @@ int jl_watched_open(const char *path, jl_watcher watcher, jl_watched **watched, 
     w->op = watch_op;
     int rc = ort_library_open(&w->library, &plain, err);
     const ort_api *a = w->library.api;
-    if (!rc) rc = make_options(w, err);
+    if (!rc) rc = make_options(w, threads, err);
     if (!rc)
         rc = ort_check(a, a->CreateSession(w->env, path, w->options, &w->session), err,
                        "load the model");

@@ -3,8 +3,7 @@
  * function of ours. A value that is only looked at lives no longer than the model itself needs it,
  * where a value that becomes an output lives until the call is over.
  *
- * One thread computes one call. It runs other people's code on files that may crash it: call it in
- * a child (jl_call_in_child). */
+ * It runs other people's code on files that may crash it: call it in a child (jl_call_in_child). */
 #ifndef JL_RUNTIME_ORT_WATCH_H
 #define JL_RUNTIME_ORT_WATCH_H
 
@@ -20,8 +19,10 @@ typedef struct jl_watched jl_watched;
  * jl_watched_run. A failure ends the looking, and the call fails with it. */
 typedef int (*jl_watcher)(void *call, size_t index, const jl_tensor *value, jl_error *err);
 
-/* The file, and its external data, may go once it is open. */
-int jl_watched_open(const char *path, jl_watcher watcher, jl_watched **watched, jl_error *err);
+/* The file, and its external data, may go once it is open. A call computes on its own thread and on
+ * `threads` - 1 that all calls share. */
+int jl_watched_open(const char *path, int threads, jl_watcher watcher, jl_watched **watched,
+                    jl_error *err);
 /* One call, from any thread. The tensors must have the model's types. */
 int jl_watched_run(jl_watched *watched, const jl_tensor *inputs, size_t count, void *call,
                    jl_error *err);
