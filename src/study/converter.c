@@ -336,7 +336,8 @@ static void take_file(jl_plan *p, const jl_plan_configuration *c, jl_plan_file *
     JL_CLEANUP(jl_buf_free) jl_buf out = {0};
     char *copy = jl_arena_printf(p->arena, "%s", path);
     *f = (jl_plan_file){.path = copy, .converter = "file"};
-    if (!copy || jl_call_in_child(know_in_child, copy, RUN_NS, NULL, ANSWER_BYTES, &out, &e)) return;
+    if (!copy || jl_call_in_child(know_in_child, copy, RUN_NS, NULL, ANSWER_BYTES, &out, &e))
+        return;
     memcpy(&known, out.p, sizeof known);
     f->converter = jl_arena_printf(p->arena, "file %s", known.hash);
     bool convert;

@@ -197,11 +197,6 @@ static const char *spec_json(const jl_plan *p)
     return kept;
 }
 
-uint64_t jl_plan_input_seed(const jl_plan *plan)
-{
-    return plan->spec->seed ? plan->spec->seed : 1;
-}
-
 static int check_numbers(const jl_study_spec *s, jl_error *err)
 {
     if (!s->model_count) return jl_fail(err, JL_ERR_USAGE, "no model is named: give -m MODEL");
