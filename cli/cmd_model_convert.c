@@ -161,6 +161,9 @@ static void print_summary(const char *output, const settings *s, const jl_conver
                (unsigned long long)c->saturated, type);
     printf("\n");
     if (s->to == TO_MIXED) print_ranges(s, c);
+    if (c->io_kept)
+        printf("%zu inputs and outputs of the model stay FP32: half has no room for their values\n",
+               c->io_kept);
     if (c->kept_count) print_shares(c);
     if (c->commuted)
         printf("%zu MatMuls moved before their transpose, a form that ONNX Runtime's CPU "

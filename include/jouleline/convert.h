@@ -56,12 +56,13 @@ typedef struct jl_convert_summary {
     size_t converted, unchanged; /* nodes that compute in the 16-bit type; nodes without floats */
     size_t kept_count;           /* nodes that stayed in FP32; the first of them are listed */
     jl_kept_node kept[64];
-    size_t casts;            /* Cast nodes added */
-    size_t folded;           /* batch norms folded */
-    size_t commuted;         /* MatMuls moved before a transpose (see doc/models.md) */
-    uint64_t parameters;     /* elements of initialisers converted */
-    uint64_t saturated;      /* of them finite in FP32 and beyond the type's range: clamped */
-    uint64_t left;           /* elements of float initialisers that stay FP32 */
+    size_t io_kept;      /* inputs and outputs of the model that stay FP32 for want of headroom */
+    size_t casts;        /* Cast nodes added */
+    size_t folded;       /* batch norms folded */
+    size_t commuted;     /* MatMuls moved before a transpose (see doc/models.md) */
+    uint64_t parameters; /* elements of initialisers converted */
+    uint64_t saturated;  /* of them finite in FP32 and beyond the type's range: clamped */
+    uint64_t left;       /* elements of float initialisers that stay FP32 */
     int64_t macs, macs_left; /* of the result, and those computed in FP32, at a batch of 1 (see
                                 cost.h); counted where nodes are kept; macs 0: none or not known */
     size_t calls;            /* on the samples */

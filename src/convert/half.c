@@ -187,6 +187,14 @@ static int convert_subgraphs(jl_half *h, const scope *s, onnx_node *node, jl_err
     return rc;
 }
 
+/* The type of a float input or output of a graph: one of the model that half has no room for stays
+ * as it is. */
+static jl_dtype io_type(jl_half *h, const scope *s, jl_str name)
+{
+    bool roomless = !s->outer && h->ranges && jl_ranges_most(h->ranges, name) > JL_HEADROOM_LIMIT;
+    return roomless ? JL_FLOAT : s->io;
+}
+
 /* Float outputs take the node's type; one that the graph promises in the other type gets a Cast
  * that carries the promised name. */
 static int name_outputs(jl_half *h, scope *s, onnx_node *node, jl_dtype type, jl_error *err)
@@ -199,16 +207,18 @@ static int name_outputs(jl_half *h, scope *s, onnx_node *node, jl_dtype type, jl
         if (!old[k].n || jl_map_get(h->types, old[k]) != JL_FLOAT) continue;
         jl_half_value *v = add_value(h, old[k], err);
         if (!v) return JL_ERR_MEMORY;
-        if (type != s->io && is_output(s->graph, old[k])) {
+        jl_dtype io = io_type(h, s, old[k]);
+        if (type != io && is_output(s->graph, old[k])) {
             outputs[k] = jl_edit_unique(h->edit, old[k], type == JL_FLOAT ? "_fp32" : "_half");
-            *slot(v, s->io) = old[k];
+            *slot(v, io) = old[k];
         }
         *slot(v, type) = outputs[k];
     }
     node->outputs.p = outputs;
     int rc = emit(h, s, node, err);
     for (size_t k = 0; !rc && k < node->outputs.n; k++)
-        if (outputs[k].p != old[k].p) rc = cast(h, s, outputs[k], old[k], s->io, err);
+        if (outputs[k].p != old[k].p)
+            rc = cast(h, s, outputs[k], old[k], io_type(h, s, old[k]), err);
     return rc;
 }
 
@@ -252,12 +262,14 @@ static int convert_node(jl_half *h, scope *s, onnx_node node, jl_error *err)
     return rc ? rc : name_outputs(h, s, &node, type, err);
 }
 
-/* Inputs of a graph arrive in its io type. */
-static int name_inputs(jl_half *h, onnx_graph *g, jl_dtype io, jl_error *err)
+static int name_inputs(jl_half *h, const scope *s, jl_error *err)
 {
+    onnx_graph *g = s->graph;
     for (size_t i = 0; i < g->inputs.n; i++) {
         onnx_value_info *in = &g->inputs.p[i];
         if (jl_map_get(h->types, in->name) != JL_FLOAT) continue;
+        jl_dtype io = io_type(h, s, in->name);
+        h->summary->io_kept += io != s->io;
         jl_half_value *v = add_value(h, in->name, err);
         if (!v) return JL_ERR_MEMORY;
         *slot(v, io) = in->name;
@@ -300,8 +312,9 @@ jl_dtype jl_half_type_now(const jl_half *h, jl_str name, jl_dtype before)
 }
 
 /* Annotations of values follow the name's new type; those of names that are gone are dropped. */
-static void retype_annotations(const jl_half *h, onnx_graph *g, jl_dtype io)
+static void retype_annotations(jl_half *h, const scope *s)
 {
+    onnx_graph *g = s->graph;
     size_t left = 0;
     for (size_t i = 0; i < g->value_infos.n; i++) {
         onnx_value_info *info = &g->value_infos.p[i];
@@ -311,15 +324,18 @@ static void retype_annotations(const jl_half *h, onnx_graph *g, jl_dtype io)
         g->value_infos.p[left++] = *info;
     }
     g->value_infos.n = left;
-    for (size_t i = 0; i < g->outputs.n; i++)
+    for (size_t i = 0; i < g->outputs.n; i++) {
+        jl_dtype io = io_type(h, s, g->outputs.p[i].name);
         set_element_type(g->outputs.p[i].type, io);
+        h->summary->io_kept += io != s->io;
+    }
 }
 
 static int convert_graph(jl_half *h, onnx_graph *g, const scope *outer, jl_error *err)
 {
     jl_dtype io = !outer && h->options->keep_io ? JL_FLOAT : h->options->to;
     scope s = {.outer = outer, .graph = g, .io = io};
-    int rc = name_inputs(h, g, io, err);
+    int rc = name_inputs(h, &s, err);
     if (!rc) rc = take_initializers(h, g, outer != NULL, err);
     for (size_t i = 0; !rc && !outer && i < g->outputs.n; i++) {
         jl_half_value *v = jl_half_value_of(h, g->outputs.p[i].name);
@@ -333,7 +349,7 @@ static int convert_graph(jl_half *h, onnx_graph *g, const scope *outer, jl_error
     if (rc) return rc;
     g->nodes.p = s.nodes;
     g->nodes.n = s.count;
-    retype_annotations(h, g, io);
+    retype_annotations(h, &s);
     for (size_t i = 0; i < s.cast_count; i++)
         *slot(&h->values[s.casts[i].value], s.casts[i].type) = (jl_str){0};
     return 0;

@@ -83,6 +83,28 @@ static int export_zoo(const prepare_arg *a, json_t *out, jl_error *err)
     return rc;
 }
 
+/* Weights that the conversion clamped are told in every study; their number is kept beside the
+ * file, for studies that find it made. */
+static void note_clamped(json_t *out, const char *key, const char *path, const uint64_t *made)
+{
+    char beside[4200], note[160];
+    unsigned long long n = made ? *made : 0;
+    snprintf(beside, sizeof beside, "%s.clamped", path);
+    FILE *f = made && !n ? NULL : fopen(beside, made ? "w" : "r");
+    if (f && made)
+        fprintf(f, "%llu\n", n);
+    else if (f && fscanf(f, "%llu", &n) != 1)
+        n = 0;
+    if (f) fclose(f);
+    if (!n) return;
+    snprintf(
+        note, sizeof note,
+        "%llu weights are beyond the range of %s and were clamped to it, which changes what the "
+        "model computes unless they only mask",
+        n, key);
+    json_array_append_new(json_object_get(out, "notes"), json_string(note));
+}
+
 static void convert(const prepare_arg *a, json_t *out, const char *onnx, bool bf16)
 {
     const char *key = bf16 ? "bf16" : "fp16", *reason = bf16 ? "bf16_reason" : "fp16_reason";
@@ -91,7 +113,11 @@ static void convert(const prepare_arg *a, json_t *out, const char *onnx, bool bf
     jl_convert_options o = {.to = bf16 ? JL_BFLOAT16 : JL_FLOAT16};
     jl_convert_summary summary;
     jl_error e = {0};
-    if (there(path) || jl_convert_precision(onnx, path, &o, &summary, &e) == 0) return;
+    bool made = there(path);
+    if (made || jl_convert_precision(onnx, path, &o, &summary, &e) == 0) {
+        note_clamped(out, key, path, made ? NULL : &summary.saturated);
+        return;
+    }
     json_object_del(out, key);
     text_or(out, reason, "converting to %s: %s", key, e.msg);
 }
