@@ -18,3 +18,11 @@ $ jouleline run -m resnet18 -c fake-gpu/fp16 --dry-run --db none.db
 timed loops and warm-ups: 10 s to 2 min 10 s; start, load and check of every run come on top
 time by stage and device memory: none.db has no earlier run of these configurations
 gpu 0: one configuration, no pairs
+# The studies that come with the program are what they say.
+$ for s in demo energy-paradox int8-cpu portability quick runtimes-cpu; do echo "$s: $(jouleline run $SOURCE/studies/$s.yaml --dry-run --db none.db | head -1)"; done
+demo: 3 models x 2 configurations x 2 batches: 12 cells, 72 runs in 6 rounds
+energy-paradox: 15 models x 4 configurations x 3 batches: 180 cells, 1800 runs in 10 rounds
+int8-cpu: 6 models x 2 configurations x 2 batches: 24 cells, 240 runs in 10 rounds
+portability: 30 models x 3 configurations x 1 batches: 90 cells, 90 runs in 1 rounds
+quick: 4 models x 2 configurations x 2 batches: 16 cells, 160 runs in 10 rounds
+runtimes-cpu: 16 models x 8 configurations x 1 batches: 128 cells, 128 runs in 1 rounds

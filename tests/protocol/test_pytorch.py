@@ -333,6 +333,18 @@ class Environment(unittest.TestCase):
         self.assertEqual(first("MIG-3"), ["False", "MIG-3", "1"])
         self.assertEqual(self.python(script, CUDA_VISIBLE_DEVICES="0,1")[3:], ["False", "GPU-1", "0"])
 
+    def test_a_precision_sets_tf32_and_threads(self):
+        """fp32 is FP32 in products and convolutions; native leaves torch's own choice, convolutions in TF32."""
+        script = ("import torch\nfrom jouleline_torch.session import Configuration, apply_settings\n"
+                  "apply_settings(Configuration('pytorch-cuda/%s'))\n"
+                  "print(torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32,\n"
+                  "      torch.backends.cudnn.benchmark, torch.get_num_threads())\n")
+        for configuration, expected in (("fp32+threads=3", ["False", "False", "False", "3"]),
+                                        ("fp16+threads=1", ["False", "False", "False", "1"]),
+                                        ("tf32+cudnn_benchmark=1+threads=2", ["True", "True", "True", "2"])):
+            self.assertEqual(self.python(script % configuration), expected, configuration)
+        self.assertEqual(self.python(script % "native")[1], "True")
+
     def test_a_nursery_with_threads_forks_nothing(self):
         with tempfile.TemporaryDirectory() as folder:
             with open(os.path.join(folder, "sitecustomize.py"), "w") as file:

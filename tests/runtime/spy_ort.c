@@ -11,7 +11,7 @@
 #define EXPORT __attribute__((visibility("default")))
 
 static ort_api table;
-static char noted[2048];
+static char noted[2048], options_text[1024];
 
 const char *spy_ort_noted(void);
 EXPORT const char *spy_ort_noted(void)
@@ -51,13 +51,17 @@ static OrtStatus *update_cuda(OrtCUDAProviderOptionsV2 *options, const char *con
 {
     (void)options;
     note("cuda", keys, values, n);
+    size_t at = 0; /* as the library prints them */
+    for (size_t i = 0; i < n && at < sizeof options_text; i++)
+        at += (size_t)snprintf(options_text + at, sizeof options_text - at, "%s%s=%s", i ? ";" : "",
+                               keys[i], values[i]);
     return NULL;
 }
 static OrtStatus *cuda_text(const OrtCUDAProviderOptionsV2 *options, OrtAllocator *allocator,
                             char **text)
 {
     (void)options, (void)allocator;
-    *text = noted;
+    *text = options_text;
     return NULL;
 }
 static OrtStatus *free_nothing(OrtAllocator *allocator, void *p)

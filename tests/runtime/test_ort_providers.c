@@ -61,6 +61,45 @@ static void cuda_gets_what_the_regime_and_the_options_say(void **state)
     assert_null(strstr(told("ort-cuda/fp32+provider.use_tf32=1"), "use_tf32=0"));
 }
 
+/* What was set is in the facts of a run, in the words that every runtime has for it. */
+static void cuda_conditions_are_recorded(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *configuration, *facts[8][2];
+    } cases[] = {
+        {"ort-cuda/fp32",
+         {{"tf32", "0"},
+          {"conv_search", "heuristic"},
+          {"layout", "nchw"},
+          {"cuda_graph", "0"},
+          {"device", "Fake GPU 1"},
+          {"regime", "matched"},
+          {"nodes_elsewhere", "2"}}},
+        {"ort-cuda/tf32+conv_search=exhaustive+nhwc=1",
+         {{"tf32", "1"}, {"conv_search", "exhaustive"}, {"layout", "nhwc"}}},
+        {"ort-cuda/int8",
+         {{"emulated", "ONNX Runtime's CUDA provider runs quantised models in "
+                       "floating point; only TensorRT computes in INT8"}}},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char full[512];
+        session s;
+        jl_error err = {0};
+        jl_tensor in = relu_input();
+        fact_list f;
+        snprintf(full, sizeof full, "%s+lib=%s", cases[i].configuration, JL_SPY_ORT);
+        if (session_load_host(&s, full, models.relu, &in, 1, 1, &err)) fail_msg("%s", err.msg);
+        assert_int_equal(session_facts(&s, &f, &err), 0);
+        for (size_t k = 0; k < 8 && cases[i].facts[k][0]; k++) {
+            const char *got = fact(&f, cases[i].facts[k][0]);
+            if (!got || strcmp(got, cases[i].facts[k][1]))
+                fail_msg("%s: %s is %s", full, cases[i].facts[k][0], got ? got : "not there");
+        }
+        session_close(&s);
+    }
+}
+
 static void other_providers_get_their_options(void **state)
 {
     (void)state;
@@ -130,6 +169,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(cuda_gets_what_the_regime_and_the_options_say),
+        cmocka_unit_test(cuda_conditions_are_recorded),
         cmocka_unit_test(other_providers_get_their_options),
         cmocka_unit_test(what_the_gpu_lacks_is_told),
         cmocka_unit_test(the_probe_tells_the_library_and_what_was_never_run),
