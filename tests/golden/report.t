@@ -318,6 +318,8 @@ mobilenet_v3_large 60.3 %  0.3971   0.3971..0.3972 0.002   98.2 % (97.2..98.9)
 efficientnet_b0    66.6 %  0.3343   0.3342..0.3344 0.002   98.5 % (97.5..99.1)
 efficientnet_b3    72.9 %  0.2714   0.2713..0.2714 0.002   98.8 % (97.9..99.3)
 mnasnet1_0         79.1 %  0.2086   0.2085..0.2086 0.002   99.1 % (98.3..99.5)
+$ jouleline report --db ref.db -s int8 | tr '\n' ' ' | grep -o 'over the items of the largest batch, which are noise: it does not transfer to real inputs'
+over the items of the largest batch, which are noise: it does not transfer to real inputs
 $ jouleline report --db ref.db -s cells,pairs,families,precision,batch,devices,portability,int8,audit,roofline,energy,paradox,findings | tail -n +4 | LC_ALL=C.UTF-8 grep -cE '^.{81}'
 0
 ? 1

@@ -12,6 +12,7 @@ import tempfile
 import threading
 import time
 import unittest
+import zipfile
 
 from driver import Nursery, Worker, alive, floats, measured_loop, read_safetensors
 
@@ -182,6 +183,18 @@ class Run(Case):
         if not FOUND["exported"]:
             self.skipTest("torch %s has no torch.export" % FOUND["torch"])
         self.two(model_path=self.at("two.pt2"))
+
+    def test_exported_program_needs_trust_and_a_torch_that_knows_it(self):
+        path = self.at("archive.pt2")
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("archive/models/model.json", "{}")
+        answer = self.user(self.fork(), model_path=path, trust=False)
+        self.assertEqual(answer["outcome"], "invalid", answer)
+        self.assertIn("exported program, which is code: say --trust", answer["message"])
+        if not FOUND["exported"]:
+            answer = self.user(self.fork(), model_path=path)
+            self.assertEqual(answer["outcome"], "unsupported", answer)
+            self.assertIn("has no torch.export.load", answer["message"])
 
     def test_compile(self):
         w = self.fork()

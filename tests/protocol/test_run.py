@@ -157,6 +157,22 @@ class Failures(Case):
         self.assertEqual(self.query("SELECT count(*) FROM energy JOIN run ON run.id = energy.run "
                                     "WHERE gross_j_per_item = 0"), [(0,)])
 
+    def test_an_interpreter_that_dies_in_the_worker(self):
+        """It answers the probe and dies with the work: parent of workers and workers alike."""
+        python = os.path.join(self.folder.name, "python")
+        with open(python, "w") as file:
+            file.write("#!/bin/sh\ncase \"$*\" in *--probe*) echo '{\"torch\": \"9\", \"devices\": [{\"provider\": "
+                       "\"cpu\", \"index\": 0, \"name\": \"x\"}]}';; *) kill -SEGV $$;; esac\n")
+        os.chmod(python, 0o755)
+        p = self.run_it("-m", "resnet18", "-c", "pytorch-cpu/fp32,fake-cpu/fp32", "-r", "1", "--no-check", "--python",
+                        python)
+        self.assertEqual(p.returncode, 5, p.stderr)
+        self.assertEqual(self.query("SELECT configuration, outcome, message FROM result ORDER BY 1"),
+                         [("fake-cpu/fp32", "ok", None),
+                          ("pytorch-cpu/fp32", "crash", "the worker died of signal 11 (Segmentation fault)")])
+        self.assertIn("starting its workers one by one", p.stderr)
+        self.assert_nothing_left()
+
     def test_failures_by_fork(self):
         p, found = self.outcomes("fake-gpu/fp32+fail=crash", "fake-gpu/fp32+fail=hang",
                                  words=["--timeout", "1s", "--start", "fork"])

@@ -91,6 +91,20 @@ class Libraries(unittest.TestCase):
         self.assertIn(done.returncode, (0, 3, 4), done.stderr)  # a verdict, whatever it is
         self.assertIn("library: ", done.stdout)
 
+    def test_providers_that_are_not_here(self):
+        _, got = self.run_study("ort-cuda/fp16+cuda_graph=1", "ort-tensorrt/fp16", "ort-openvino/fp32", "ort-cpu/fp32@1",
+                                "openvino-cpu/tf32", "ort-cpu/fp32+nhwc=1", JOULELINE_ORT=REAL)
+        for configuration, outcome, words in (
+                ("ort-cuda/fp16+cuda_graph=1", "missing", "without CUDAExecutionProvider; name another library"),
+                ("ort-tensorrt/fp16", "missing", "without TensorrtExecutionProvider; name another library with JOULELINE_ORT"
+                 " or +lib=PATH (not run here: jouleline's own tests never run this provider)"),
+                ("ort-openvino/fp32", "missing", "without OpenVINOExecutionProvider"),
+                ("ort-cpu/fp32", "missing", "no device 1"),
+                ("openvino-cpu/tf32", "unsupported", "tf32 is arithmetic of NVIDIA GPUs"),
+                ("ort-cpu/fp32+nhwc=1", "invalid", "+nhwc=1 belongs to ort-cuda, not to ort-cpu")):
+            self.assertEqual(got[configuration][0], outcome, got[configuration])
+            self.assertIn(words, got[configuration][1])
+
     @unittest.skipUnless(platform.machine() == "x86_64", "only x86 lacks the kernels")
     def test_half_on_a_processor_is_emulated(self):
         said, got = self.run_study("ort-cpu/fp16", "ort-cpu/fp32")
