@@ -1,4 +1,3 @@
-#include <inttypes.h>
 #include <sqlite3.h>
 #include <stdio.h>
 

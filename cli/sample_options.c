@@ -1,7 +1,6 @@
 #include "sample_options.h"
 
 #include <stdio.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "base/outfile.h"

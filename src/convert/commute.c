@@ -1,7 +1,5 @@
 #include "convert/commute.h"
 
-#include <string.h>
-
 static bool moves_batch(const onnx_node *node)
 {
     const onnx_attribute *perm = onnx_find_attribute(node, "perm");

@@ -7,7 +7,6 @@
 
 #include "jouleline/cost.h"
 
-#include <stdio.h>
 #include <string.h>
 
 const char *jl_keep_reason_text(jl_keep_reason reason)

@@ -3,7 +3,6 @@
 #include "meter/window_private.h"
 
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 /* One update with both. */

@@ -10,7 +10,6 @@
 
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
 enum { COLUMNS = 4, CONSTANTS = 20, FREEDOM_MIN = 3 };
 /* A column counts when this share of the busy time's norm is its own. */

@@ -1,8 +1,6 @@
 /* PyTorch against libtorch, which calls the same kernels without Python. */
 #include "jouleline/interpreter.h"
 
-#include <string.h>
-
 #include "report/sections.h"
 
 static const jl_sheet_column columns[] = {

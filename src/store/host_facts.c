@@ -1,7 +1,6 @@
 #include "store/host_facts.h"
 
 #include <jansson.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/str.h"

@@ -1,7 +1,6 @@
 #include "study/reference.h"
 
 #include <stdio.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "base/paths.h"
