@@ -63,7 +63,7 @@ typedef struct jl_headline {
     uint32_t cells, n;           /* cells in common, rounds */
     jl_value ratio; /* best / next, geometric mean over cells, Hodges-Lehmann over rounds */
     jl_interval interval;
-    jl_value p; /* one-sided signed rank against every other configuration, Holm */
+    jl_value p; /* two-sided signed rank against each other configuration: the largest */
 } jl_headline;
 
 /* The energy if it was measured on this device, else the latency per item. */

@@ -3,6 +3,7 @@
  * usage: bench_calibration [STUDIES] (10,000); prints a table and exits 1 when a stated bound
  * is missed by more than three standard errors. */
 #include "base/rng.h"
+#include "jouleline/contrast.h"
 #include "jouleline/multiplicity.h"
 #include "jouleline/paired.h"
 
@@ -156,6 +157,45 @@ static void intervals(int studies)
     }
 }
 
+/* Equal configurations: how often the headline calls one the best. */
+static void headlines(int studies)
+{
+    enum { MOST = 4 };
+    static const jl_study_model model = {.name = "m", .family = "f"};
+    static const jl_study_device device = {.name = "d", .gain_error = NAN};
+    static const jl_study_configuration configurations[MOST] = {
+        {.name = "a"}, {.name = "b"}, {.name = "c"}, {.name = "d"}};
+    jl_study_cell cells[MOST];
+    double values[MOST * ROUNDS];
+    jl_rng rng = {15};
+    for (size_t k = 2; k <= MOST; k++) {
+        int named = 0;
+        for (int i = 0; i < studies; i++) {
+            for (size_t c = 0; c < k; c++)
+                cells[c] =
+                    (jl_study_cell){.configuration = (uint32_t)c, .batch = 1, .in_flight = 1};
+            for (size_t j = 0; j < k * ROUNDS; j++)
+                values[j] = exp(PAIRED_SD * jl_rng_normal(&rng));
+            jl_study_table t = {.models = &model,
+                                .model_count = 1,
+                                .configurations = configurations,
+                                .configuration_count = k,
+                                .devices = &device,
+                                .device_count = 1,
+                                .cells = cells,
+                                .cell_count = k,
+                                .rounds = ROUNDS,
+                                .values = {[JL_LATENCY] = values}};
+            jl_headline h;
+            jl_find_headline(&t, 0, &h, NULL);
+            named += !h.p.why && h.p.value <= 0.05;
+        }
+        char what[96];
+        snprintf(what, sizeof what, "headline of %zu equal configurations: one is the best", k);
+        at_most(what, named, studies, 0.05);
+    }
+}
+
 static void batch_means(int studies)
 {
     static const double correlations[] = {0, 0.5, 0.9};
@@ -208,6 +248,7 @@ int main(int argc, char **argv)
     printf("%d simulated studies a line; share +- standard error\n", studies);
     families(studies);
     intervals(studies);
+    headlines(studies);
     batch_means(studies);
     bca(studies / 10);
     return missed ? 1 : 0;

@@ -2,7 +2,7 @@
 $ make_store small small.db; jouleline report --db small.db
 On a processor, ort-cpu/fp32 uses the fewest joules per inference: 0.665 times
 that of the next, ort-cpu/fp32+threads=1 (95.1 % interval 0.661 to 0.671, p =
-0.00098; 10 rounds, 2 cells, measured).
+0.002; 10 rounds, 2 cells, measured).
 
 a processor: 2 models, 2 configurations, 1 batch; 4 cells, all ran.
 10 rounds, 40 runs.
@@ -25,7 +25,7 @@ mobilenet_v2
 
 Medians over 10 rounds; intervals are order statistics that hold with 97.9 %.
 $ jouleline report --db small.db -s pairs -o md
-On a processor, ort-cpu/fp32 uses the fewest joules per inference: 0.665 times that of the next, ort-cpu/fp32+threads=1 (95.1 % interval 0.661 to 0.671, p = 0.00098; 10 rounds, 2 cells, measured).
+On a processor, ort-cpu/fp32 uses the fewest joules per inference: 0.665 times that of the next, ort-cpu/fp32+threads=1 (95.1 % interval 0.661 to 0.671, p = 0.002; 10 rounds, 2 cells, measured).
 
 |### Pairs of configurations: p Holm is corrected within this model and batch, p study over all
 
@@ -245,8 +245,8 @@ batch,new,low,left_out,effect
 1,ort-cpu/fp32+threads=1,1.4843901,0,1
 $ make_store no-joules none.db; jouleline report --db none.db -s energy
 On a processor, ort-cpu/fp32 uses the least time per inference: 0.671 times that
-of the next, ort-cpu/fp32+threads=1 (95.1 % interval 0.665 to 0.676, p =
-0.00098; 10 rounds, 2 cells, measured).
+of the next, ort-cpu/fp32+threads=1 (95.1 % interval 0.665 to 0.676, p = 0.002;
+10 rounds, 2 cells, measured).
 
 Where the joules go: joules = power x time + arithmetic + memory traffic
 
@@ -257,12 +257,12 @@ would help.
 $ make_store reference ref.db; jouleline report --db ref.db -s portability
 On GeForce GTX 1650, ort-cuda/fp32 uses the fewest joules per inference: 0.673
 times that of the next, ort-cuda/fp16 (95.1 % interval 0.673 to 0.673, p =
-0.0029; 10 rounds, 38 cells, measured).
+0.002; 10 rounds, 38 cells, measured).
 On GeForce RTX 3060, ort-cuda/fp16 uses the fewest joules per inference: 0.845
 times that of the next, ort-cuda/fp32 (95.1 % interval 0.845 to 0.845, p =
-0.0029; 10 rounds, 39 cells, measured).
+0.002; 10 rounds, 39 cells, measured).
 On the CPU, ort-cpu/int8 uses the fewest joules per inference: 0.31 times that
-of the next, ort-cpu/fp32 (95.1 % interval 0.31 to 0.31, p = 0.00098; 10 rounds,
+of the next, ort-cpu/fp32 (95.1 % interval 0.31 to 0.31, p = 0.002; 10 rounds,
 15 cells, measured).
 
 What does not run, or runs wrongly
@@ -290,18 +290,18 @@ Findings
 Least energy or time:
 On GeForce GTX 1650, ort-cuda/fp32 uses the fewest joules per inference: 0.673
 times that of the next, ort-cuda/fp16 (95.1 % interval 0.673 to 0.673, p =
-0.0029; 10 rounds, 38 cells, measured).
+0.002; 10 rounds, 38 cells, measured).
       device_uid = 'GeForce GTX 1650' AND outcome = 'ok' AND round_complete = 1
       ORDER BY model, configuration, batch, round
 
 On GeForce RTX 3060, ort-cuda/fp16 uses the fewest joules per inference: 0.845
 times that of the next, ort-cuda/fp32 (95.1 % interval 0.845 to 0.845, p =
-0.0029; 10 rounds, 39 cells, measured).
+0.002; 10 rounds, 39 cells, measured).
       device_uid = 'GeForce RTX 3060' AND outcome = 'ok' AND round_complete = 1
       ORDER BY model, configuration, batch, round
 
 On the CPU, ort-cpu/int8 uses the fewest joules per inference: 0.31 times that
-of the next, ort-cpu/fp32 (95.1 % interval 0.31 to 0.31, p = 0.00098; 10 rounds,
+of the next, ort-cpu/fp32 (95.1 % interval 0.31 to 0.31, p = 0.002; 10 rounds,
 15 cells, measured).
 $ jouleline report --db ref.db | grep -c '^INT8: what it saves'
 1
@@ -333,10 +333,10 @@ there.db: 1 new studies, 10 new rounds, 40 new runs
 $ jouleline report --db both.db -s devices | sed -n '1,/^Medians/p' | head -27
 On a processor on here, ort-cpu/fp32 uses the fewest joules per inference: 0.665
 times that of the next, ort-cpu/fp32+threads=1 (95.1 % interval 0.661 to 0.671,
-p = 0.00098; 10 rounds, 2 cells, measured).
+p = 0.002; 10 rounds, 2 cells, measured).
 On a processor on there, ort-cpu/fp32 uses the fewest joules per inference:
 0.605 times that of the next, ort-cpu/fp32+threads=1 (95.1 % interval 0.601 to
-0.61, p = 0.00098; 10 rounds, 2 cells, measured).
+0.61, p = 0.002; 10 rounds, 2 cells, measured).
 (2 studies with the same settings are read as one; --study UID takes one alone,
 --list names them.)
 

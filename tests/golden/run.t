@@ -2,7 +2,7 @@
 $ jouleline run -m resnet18,mobilenet_v2 -c fake-gpu/fp32+seed=7,fake-gpu/fp16+seed=7 -b 8 -r 6 --min-time 0.7 --max-time 0.7 -w 0.1 --idle 0.3 --seed 1 -q
 On simulated gpu 0 (simulated), fake-gpu/fp16+seed=7 uses the fewest joules per
 inference: 0.<*> times that of the next, fake-gpu/fp32+seed=7 (96.9 % interval
-0.<*> p = 0.016; 6 rounds, 2 cells, simulated).
+0.<*> p = 0.031; 6 rounds, 2 cells, simulated).
 $ jouleline report | head -1
 On simulated gpu 0 (simulated), fake-gpu/fp16+seed=7 uses the fewest joules per
 $ jouleline report | grep Medians
