@@ -311,6 +311,18 @@ static void print_json(const work *w, const answer *a, bool noise)
     json_decref(j);
 }
 
+/* What the models did to the process that ran them, and what can be done. */
+static void explain_end(const work *w, jl_error *err)
+{
+    jl_error why = *err;
+    bool crash = why.code == JL_ERR_CRASH;
+    jl_fail(err, why.code, "%s and %s: %s while running the models%s", w->models[0], w->models[1],
+            why.msg,
+            crash ? "; 'jouleline doctor' names the library that died, JOULELINE_ORT=PATH takes "
+                    "another"
+                  : "; give more time with --timeout, or fewer items with --samples");
+}
+
 static int run(const jl_invocation *call)
 {
     const settings *s = call->settings;
@@ -325,6 +337,7 @@ static int run(const jl_invocation *call)
     w.scratch = scratch.s;
     int rc = jl_call_in_child(check, &w, s->timeout_ns, interrupted, sizeof result, &bytes, &err);
     jl_scratch_remove(&scratch);
+    if (rc == JL_ERR_CRASH || rc == JL_ERR_TIMEOUT) explain_end(&w, &err);
     if (rc) return jl_report_error(call, &err);
     memcpy(&result, bytes.p, sizeof result);
     bool noise = !s->images && !s->npy;

@@ -23,7 +23,7 @@ static const jl_runtime_option options[] = {
     {"cuda_graph", "1: capture the model as one CUDA graph"},
     {"ep_library", "path of an execution provider library, for ort-plugin"},
     {"ep_name", "which provider of that library; default: its first"},
-    {"log", "severity from 0 (verbose) to 4 (fatal) that the library prints; default 3"},
+    {"log", "severity from 0 (verbose) to 4 (fatal) that a session prints; default 4"},
     {"session.", "a session configuration entry of ONNX Runtime"},
     {"ep.", "a session configuration entry of ONNX Runtime"},
     {"optimization.", "a session configuration entry of ONNX Runtime"},

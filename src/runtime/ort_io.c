@@ -124,10 +124,21 @@ int ort_make_inputs(ort *o, const jl_load_request *r, jl_error *err)
 }
 
 /* Inputs that were wrapped in place need nothing; copies are made again. */
+/* The next call makes its outputs anew: other contents may give other sizes. */
+static void forget_outputs(ort *o)
+{
+    for (int k = 0; k < o->slot_count; k++)
+        for (size_t i = 0; !o->slots[k].binding && i < o->output_count; i++) {
+            if (o->slots[k].values[i]) o->library.api->ReleaseValue(o->slots[k].values[i]);
+            o->slots[k].values[i] = NULL;
+        }
+}
+
 int ort_refresh(void *ctx, jl_error *err)
 {
     ort *o = ctx;
     int rc = 0;
+    forget_outputs(o);
     for (size_t i = 0; !rc && i < o->input_count; i++) {
         ort_input *in = &o->inputs[i];
         if (in->dtype == JL_STRING)

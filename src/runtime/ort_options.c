@@ -132,7 +132,7 @@ int ort_make_options(ort *o, const jl_load_request *r, jl_error *err)
     const ort_api *a = o->library.api;
     long severity;
     (void)r;
-    int rc = jl_configuration_int(&o->configuration, "log", 0, 4, 3, &severity, err);
+    int rc = jl_configuration_int(&o->configuration, "log", 0, 4, 4, &severity, err);
     if (!rc) rc = ort_check(a, a->CreateSessionOptions(&o->options), err, "make session options");
     if (!rc)
         rc = ort_check(a, a->SetSessionLogSeverityLevel(o->options, (int)severity), err,

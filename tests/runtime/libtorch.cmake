@@ -46,7 +46,8 @@ set_tests_properties(runtime.libtorch_operators PROPERTIES LABELS "runtime" TIME
     ENVIRONMENT "JOULELINE_LIBTORCH=${torch_cache}/libtorch/current/libjouleline_torch.so")
 
 add_test(NAME runtime.check
-    COMMAND ${JL_PYTHON} ${CMAKE_CURRENT_LIST_DIR}/test_check.py $<TARGET_FILE:jouleline>)
+    COMMAND ${JL_PYTHON} ${CMAKE_CURRENT_LIST_DIR}/test_check.py $<TARGET_FILE:jouleline>
+        $<TARGET_FILE:plugin_crash_ort>)
 set_tests_properties(runtime.check PROPERTIES LABELS "runtime" TIMEOUT 300
     FIXTURES_REQUIRED libtorch_shim
     ENVIRONMENT "JOULELINE_LIBTORCH=${torch_cache}/libtorch/current/libjouleline_torch.so")

@@ -1,7 +1,8 @@
 """model check on other runtimes than ONNX Runtime, and its accuracy on a folder of labelled pictures.
 
-test_check.py JOULELINE"""
+test_check.py JOULELINE CRASH_ORT, a library that dies when it is asked for ONNX Runtime"""
 import json
+import os
 import pathlib
 import platform
 import subprocess
@@ -14,7 +15,7 @@ from onnx import TensorProto as T
 from onnx import helper as h
 from onnx import numpy_helper as nh
 
-jouleline = sys.argv[1]
+jouleline, CRASH_ORT = sys.argv[1:3]
 
 PICTURES = """
 import sys
@@ -174,14 +175,25 @@ def outputs_of_other_shapes(folder):
     for i, n in enumerate((3, 60, 1, 30)):
         x[i, :n] = 1
     np.save(folder / "some.npy", x)
-    how = ["--base", "openvino-cpu/fp32+shapes=model", "--new", "openvino-cpu/fp32+shapes=model"]
-    got = check(model, "--npy", folder / "some.npy", *how)
-    assert got["items"] == 4 and got["cosine_least"] == 1 and "centred_cosine_mean" not in got, got
+    for new in ("openvino-cpu/fp32+shapes=model", "ort-cpu/fp32"):
+        got = check(model, "--npy", folder / "some.npy", "--new", new)
+        assert got["items"] == 4 and got["cosine_least"] == 1 and "centred_cosine_mean" not in got, (new, got)
+
+
+def an_end_is_explained(folder):
+    """A runtime that dies, and one that takes too long."""
+    relu = save(folder / "end.onnx", [h.make_node("Relu", ["x"], ["y"])], {}, ["batch", 8])
+    done = subprocess.run([jouleline, "model", "check", relu], capture_output=True, text=True,
+                          env=dict(os.environ, JOULELINE_ORT=CRASH_ORT))
+    words = "end.onnx: the helper process died of signal 11 (Segmentation fault) while running the models"
+    assert done.returncode == 1 and words in done.stderr and "JOULELINE_ORT=PATH takes another" in done.stderr, done.stderr
+    done = call("check", relu, "-n", 10000000, "--timeout", "0.2s", fails=True)
+    assert "did not answer within 0.2 s" in done and "more time with --timeout" in done, done
 
 
 with tempfile.TemporaryDirectory() as name:
     tests = [every_runtime_sees_every_item, a_bad_value_is_found_where_it_appears, accuracy_on_labelled_pictures,
-             a_precision_is_what_ran, nothing_is_said_of_what_is_not_finite, outputs_of_other_shapes]
+             a_precision_is_what_ran, nothing_is_said_of_what_is_not_finite, outputs_of_other_shapes, an_end_is_explained]
     for test in tests:
         test(pathlib.Path(name))
 print(f"{len(tests)} groups of comparisons as expected")
