@@ -216,5 +216,44 @@ class Real(Case):
                                     "AND reason IS NULL"), [(0,)])
 
 
+PROGRAMS = """
+import sys, torch
+def network(seed):
+    torch.manual_seed(seed)
+    return torch.nn.Sequential(torch.nn.Conv2d(3, 8, 3), torch.nn.ReLU(), torch.nn.AdaptiveAvgPool2d(1),
+                               torch.nn.Flatten(), torch.nn.Linear(8, 10)).eval()
+folder = sys.argv[1]
+torch.onnx.export(network(1), torch.zeros(1, 3, 16, 16), folder + "/m.onnx", input_names=["input"], output_names=["y"],
+                  dynamic_axes={"input": {0: "batch"}, "y": {0: "batch"}}, opset_version=13)
+torch.jit.script(network(1)).save(folder + "/same.pt")
+torch.jit.script(network(2)).save(folder + "/other.pt")
+"""
+
+
+class Programs(Case):
+    """A program of the user for PyTorch beside the ONNX file of the same model."""
+
+    def test_trust_and_agreement(self):
+        made = subprocess.run(["/usr/bin/python3", "-c", PROGRAMS, self.folder.name], capture_output=True, text=True)
+        if made.returncode and "No module named" in made.stderr and not os.environ.get("CI"):
+            self.skipTest("/usr/bin/python3 has no torch")
+        self.assertEqual(made.returncode, 0, made.stderr)
+        for program, words, outcome, said in (
+                ("same", ["--trust"], "ok", ""),
+                ("same", [], "invalid", "same.pt is a TorchScript, which is code: say --trust if you trust it"),
+                ("other", ["--trust"], "numerical", "cosine to the FP32 reference (ort-cpu/fp32)")):
+            p = self.run_it("-m", "m=onnx:%s/m.onnx,torch:%s/%s.pt" % (self.folder.name, self.folder.name, program),
+                            "-c", "ort-cpu/fp32,pytorch-cpu/fp32", "-b", "2", "-r", "1", "--python", "/usr/bin/python3",
+                            *words)
+            got = {r[0]: r[1:] for r in self.query("SELECT configuration, outcome, message FROM result")}
+            os.unlink(self.db)
+            self.assertEqual(got["ort-cpu/fp32"][0], "ok", p.stderr)
+            self.assertEqual(got["pytorch-cpu/fp32"][0], outcome, got)
+            self.assertIn(said, got["pytorch-cpu/fp32"][1] or "")
+        p = self.run_it("-m", "m=torch:%s/same.pt" % self.folder.name, "-c", "pytorch-cpu/fp32", "-r", "1", "--trust",
+                        "--python", "/usr/bin/python3")
+        self.assertIn("does not tell its inputs; give --shape NAME=Bx...", p.stderr)
+
+
 if __name__ == "__main__":
     unittest.main()
