@@ -18,7 +18,9 @@ static const char *next_option(const char *at, size_t *n)
     for (at = at ? at : ""; *at; at += *n) {
         at += *at == '+';
         *n = strcspn(at, "+");
-        if (strncmp(at, "trace=", 6) != 0 && strncmp(at, "lib=", 4) != 0) return at;
+        if (strncmp(at, "trace=", 6) != 0 && strncmp(at, "lib=", 4) != 0 &&
+            strncmp(at, "version=", 8) != 0)
+            return at;
     }
     *n = 0;
     return at;

@@ -25,7 +25,7 @@ static const jl_study_configuration configurations[] = {
      .runtime = "libtorch",
      .provider = "cpu",
      .precision = "fp32",
-     .options = "+channels_last=1+lib=/shim.so+trace=/m.pt"},
+     .options = "+channels_last=1+lib=/shim.so+trace=/m.pt+version=2.11.0"},
     {.name = "libtorch-cpu/fp32+threads=1+trace",
      .runtime = "libtorch",
      .provider = "cpu",
