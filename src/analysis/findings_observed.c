@@ -341,8 +341,13 @@ static void note_roof(jl_notebook *b, const uint32_t *cells, size_t n,
     const char *comma = ",";
     for (int r = 0; r < JL_ROOF_COUNT; r++) {
         if (s[r].n == 0) continue;
-        jl_buf_printf(&text, "%s %s %zu of %zu models", comma, binds[r], s[r].n, n);
-        put_bound_families(b, cells, n, (jl_roof)r, &text);
+        if (n == 1)
+            jl_buf_printf(&text, "%s %s %s", comma, binds[r], t->models[c->model].name);
+        else if (s[r].n == n)
+            jl_buf_printf(&text, "%s %s all %zu models", comma, binds[r], n);
+        else
+            jl_buf_printf(&text, "%s %s %zu of %zu models", comma, binds[r], s[r].n, n);
+        if (s[r].n < n) put_bound_families(b, cells, n, (jl_roof)r, &text);
         if (s[r].n < n && s[r].n <= NAMES) {
             jl_buf_puts(&text, " (");
             jl_put_models(&text, t, s[r].models, s[r].n, NAMES);
