@@ -279,10 +279,12 @@ typedef struct probed {
     char version[sizeof((jl_plan_configuration *)0)->version]; /* of the runtime's library, or "" */
 } probed;
 
+/* pytorch calls that of its library torch. */
 static void take_version(void *ctx, const char *key, const char *value)
 {
     probed *p = ctx;
-    if (!strcmp(key, "version")) snprintf(p->version, sizeof p->version, "%s", value);
+    if (!strcmp(key, "version") || !strcmp(key, "torch"))
+        snprintf(p->version, sizeof p->version, "%s", value);
 }
 
 static int check_version(const jl_plan_configuration *c, const char *version, jl_error *err)

@@ -52,6 +52,11 @@ int jl_tensors_write(const char *path, const jl_tensor *tensors, size_t count, j
                            "tensor '%s' has %d dimensions, at most %d can "
                            "be written to %s",
                            t->name, t->rank, JL_SAFETENSORS_MAX_RANK, path);
+        if (t->dtype == JL_STRING)
+            return jl_fail(err, JL_ERR_UNSUPPORTED,
+                           "'%s' holds strings, which no worker can be given: models that take "
+                           "them cannot be measured",
+                           t->name);
         snprintf(names + 32 * i, 32, "output_%zu", i);
         const char *name = t->name && *t->name ? t->name : names + 32 * i;
         list[i] = (jl_safetensor){.name = jl_str_c(name),

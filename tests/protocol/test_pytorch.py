@@ -352,7 +352,7 @@ class Environment(unittest.TestCase):
                   "apply_settings(Configuration('pytorch-cuda/%s'))\n"
                   "print(torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32,\n"
                   "      torch.backends.cudnn.benchmark, torch.get_num_threads())\n")
-        for configuration, expected in (("fp32+threads=3", ["False", "False", "False", "3"]),
+        for configuration, expected in (("fp32+version=2.11.0+cu130+threads=3", ["False", "False", "False", "3"]),
                                         ("fp16+threads=1", ["False", "False", "False", "1"]),
                                         ("tf32+cudnn_benchmark=1+threads=2", ["True", "True", "True", "2"])):
             self.assertEqual(self.python(script % configuration), expected, configuration)

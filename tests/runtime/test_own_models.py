@@ -153,6 +153,21 @@ class OwnModels(unittest.TestCase):
         done, rows = self.run_model("-c", "ort-cpu/fp16+convert=mixed", "-m", path, "--fill", "x=const:0.1")
         self.assertEqual(rows[-1][0], "ok", rows)
 
+    def test_strings(self):
+        """As outputs they are passed over, as inputs told."""
+        path = f"{self.folder.name}/strings.onnx"
+        info = helper.make_tensor_value_info
+        for kind, shape, expected in ((TensorProto.FLOAT, ["batch", 4], "ok"), (TensorProto.STRING, ["batch"], "invalid")):
+            nodes = [helper.make_node("Identity", ["x"], ["y"]), helper.make_node("Gather", ["words", "at"], ["z"])]
+            graph = helper.make_graph(nodes, "g", [info("x", kind, shape)], [info("y", kind, shape), info("z", TensorProto.STRING, [1])],
+                                      [numpy_helper.from_array(np.array(["a", "b"], object), "words"),
+                                       numpy_helper.from_array(np.array([1]), "at")])
+            onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
+            pathlib.Path(self.store).unlink(missing_ok=True)
+            done, rows = self.run_model("-c", "ort-cpu/fp32", "-m", path)
+            self.assertEqual([r[0] for r in rows], [expected], (rows, done.stderr))
+        self.assertIn("'x' holds strings, which no worker can be given", rows[0][1])
+
     def test_external_data_that_is_not_there(self):
         path, data = f"{self.folder.name}/transformer.onnx", pathlib.Path(self.folder.name, "weights.bin")
         transformer(path)

@@ -1,6 +1,7 @@
 """A loaded model on its device: precision, layout, placement, and the call that is timed."""
 import ctypes
 import os
+import re
 import sys
 
 import torch
@@ -22,7 +23,7 @@ class Configuration:
     """RUNTIME-PROVIDER/PRECISION[@DEVICE][+key=value...], the parts that matter here."""
 
     def __init__(self, text):
-        head, *pairs = text.split("+")
+        head, *pairs = re.split(r"\+(?=[A-Za-z][\w.]*=)", text)  # other plus signs belong to values
         try:
             name, rest = head.split("/")
             self.provider = name.split("-", 1)[1]
