@@ -146,7 +146,7 @@ static int settle_side(const work *w, int k, const jl_model *model, jl_arena *ar
                  jl_precision_name(jl_file_precision(arithmetic)));
     int rc = jl_configuration_parse(text, &c, err);
     if (rc) return rc;
-    *side = (jl_check_side){text, path};
+    *side = (jl_check_side){.configuration = text, .model = path};
     const char *word = jl_configuration_option(&c, "convert");
     if (word && strcmp(word, "jouleline") != 0)
         return jl_fail(
@@ -165,7 +165,8 @@ static int settle_side(const work *w, int k, const jl_model *model, jl_arena *ar
     jl_convert_options o = {.to = c.precision == JL_PRECISION_BF16 ? JL_BFLOAT16 : JL_FLOAT16};
     jl_convert_summary summary;
     side->model = jl_arena_printf(arena, "%s/converted-%d.onnx", w->scratch, k);
-    if (!side->model) return jl_fail(err, JL_ERR_MEMORY, "no memory for a path");
+    side->label = jl_arena_printf(arena, "%s, converted,", path);
+    if (!side->model || !side->label) return jl_fail(err, JL_ERR_MEMORY, "no memory for a path");
     a->converted[k] = true;
     return jl_convert_precision(path, side->model, &o, &summary, err);
 }

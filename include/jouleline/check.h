@@ -17,6 +17,7 @@ typedef struct jl_share {
 typedef struct jl_check_side {
     const char *configuration; /* "ort-cpu/fp32" */
     const char *model;         /* path */
+    const char *label;         /* what messages call it; NULL: the path */
 } jl_check_side;
 
 typedef struct jl_check {

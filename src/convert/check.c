@@ -180,6 +180,11 @@ static int check_label(const side *s, bool classes, int64_t label, size_t item, 
     return 0;
 }
 
+static int name_side(const jl_check_side *s, jl_error *err)
+{
+    return jl_prefix(err, "%s on %s", s->label ? s->label : s->model, s->configuration);
+}
+
 static int check_items(side sides[2], const jl_check_side *const what[2], const jl_samples *samples,
                        const int64_t *labels, const char *scratch, jl_tensor *inputs, jl_check *c,
                        jl_error *err)
@@ -189,8 +194,7 @@ static int check_items(side sides[2], const jl_check_side *const what[2], const 
         int64_t label = labels ? labels[i] : -1;
         rc = samples->get(samples->ctx, i, inputs, err);
         for (int k = 0; !rc && k < 2; k++)
-            if ((rc = run_side(&sides[k], inputs, err)))
-                jl_prefix(err, "%s on %s", what[k]->model, what[k]->configuration);
+            if ((rc = run_side(&sides[k], inputs, err))) name_side(what[k], err);
         if (!rc && sides[0].length != sides[1].length)
             rc = jl_fail(err, JL_ERR_FORMAT, "the outputs differ in size: %zu and %zu elements",
                          sides[0].length, sides[1].length);
@@ -223,7 +227,7 @@ int jl_check_run(const jl_check_side *base, const jl_check_side *other, const jl
     for (int k = 0; !rc && k < 2; k++) {
         rc = jl_session_open(what[k]->configuration, what[k]->model, inputs, samples->inputs,
                              &sides[k].session, err);
-        if (rc) jl_prefix(err, "%s on %s", what[k]->model, what[k]->configuration);
+        if (rc) name_side(what[k], err);
         if (!rc)
             jl_session_fact(sides[k].session, "emulated", emulated[k], sizeof c->base_emulated);
     }

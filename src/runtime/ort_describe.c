@@ -71,12 +71,21 @@ static void describe_cuda(const ort *o, const jl_facts *f)
     if (override) add(f, "nvidia_tf32_override", override);
 }
 
+/* A 16-bit type is asked for, or, with `native`, what the file takes. */
+static bool in_16_bits(const ort *o)
+{
+    jl_precision p = o->configuration.precision;
+    bool half = p == JL_PRECISION_FP16 || p == JL_PRECISION_BF16;
+    for (size_t i = 0; p == JL_PRECISION_NATIVE && i < o->input_count; i++)
+        half |= o->inputs[i].dtype == JL_FLOAT16 || o->inputs[i].dtype == JL_BFLOAT16;
+    return half;
+}
+
 static void describe_precision(const ort *o, const jl_facts *f)
 {
     jl_precision p = o->configuration.precision;
 #if defined __x86_64__
-    if (!o->on_gpu && !strcmp(o->configuration.provider, "cpu") &&
-        (p == JL_PRECISION_FP16 || p == JL_PRECISION_BF16))
+    if (!o->on_gpu && !strcmp(o->configuration.provider, "cpu") && in_16_bits(o))
         add(f, "emulated",
             "ONNX Runtime's CPU provider has almost no kernel of this type on x86: it casts to "
             "FP32 and back around the operators");

@@ -128,6 +128,8 @@ def a_precision_is_what_ran(folder):
         assert "casts to FP32" in made["new_emulated"] and "base_emulated" not in made, made
         assert "ort-cpu/fp16 is emulated: " in call("check", fp32, half, "-n", 1)
     assert check(fp32, int8, "-n", 2)["new"] == "ort-cpu/int8"
+    refused = call("check", fp32, "--new", "ort-cpu/bf16", "-n", 1, fails=True)  # ONNX Runtime has few kernels of it
+    assert f"{fp32}, converted, on ort-cpu/bf16: ONNX Runtime cannot" in refused, refused
     for words, arguments in (
             ("is not quantised: write it in 8 bits with 'jouleline model quantize", (fp32, "--new", "ort-cpu/int8")),
             ("is a file in fp16, which ort-cpu would run as it is", (fp32, half, "--new", "ort-cpu/fp32")),

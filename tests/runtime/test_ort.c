@@ -127,6 +127,17 @@ static void floats_become_what_the_model_takes(void **state)
     assert_non_null(strstr(fact(&f, "emulated"), "FP32"));
 #endif
     session_close(&s);
+    /* native says so where the file itself is in half */
+    const char *const models_of[] = {models.relu16, models.relu};
+    for (int i = 0; i < 2; i++) {
+        if (session_load(&s, "ort-cpu/native", models_of[i], &in, 1, 1, &err))
+            fail_msg("%s", err.msg);
+        assert_int_equal(session_facts(&s, &f, &err), 0);
+#if defined __x86_64__
+        assert_true((fact(&f, "emulated") != NULL) == (i == 0));
+#endif
+        session_close(&s);
+    }
 }
 
 static void several_inputs_and_outputs_go_by_name(void **state)
