@@ -1,4 +1,5 @@
 #include <argp.h>
+#include <signal.h>
 #include <stdio.h>
 
 #include "options.h"
@@ -131,6 +132,7 @@ static int run_word(int argc, char **argv)
 int main(int argc, char **argv)
 {
     argp_err_exit_status = EXIT_USAGE;
+    signal(SIGXFSZ, SIG_IGN); /* a file beyond the limit is an error of write(), not the end */
     if (argc < 2) {
         usage(stderr);
         return EXIT_USAGE;

@@ -350,6 +350,7 @@ _Noreturn static void answer_and_exit(jl_child_fn fn, void *arg, size_t limit_by
 {
     jl_error err = {0};
     jl_buf out = {0};
+    signal(SIGXFSZ, SIG_IGN); /* as in main(): a file beyond the limit is an error of write() */
     int code = fn(arg, &out, &err);
     if (code == 0 && out.failed) code = jl_fail(&err, JL_ERR_MEMORY, "no memory for the answer");
     if (code == 0 && out.n > limit_bytes)

@@ -68,6 +68,12 @@ static const char *text_or(json_t *to, const char *key, const char *format, ...)
     return jl_json_text(to, key, "");
 }
 
+/* A file of ours that cannot be written says nothing of the model: the study ends. */
+static void note_disk(json_t *out, const jl_error *e)
+{
+    if (e->code == JL_ERR_IO) text_or(out, "disk", "%s", e->msg);
+}
+
 static int export_zoo(const prepare_arg *a, json_t *out, jl_error *err)
 {
     const jl_plan_model *m = a->model;
@@ -119,6 +125,7 @@ static void convert(const prepare_arg *a, json_t *out, const char *onnx, bool bf
         return;
     }
     json_object_del(out, key);
+    note_disk(out, &e);
     text_or(out, reason, "converting to %s: %s", key, e.msg);
 }
 
@@ -170,7 +177,10 @@ static int make_inputs(const prepare_arg *a, const jl_model *model, size_t b, js
     text_or(out, "inputs_key", "%s", hex);
     const char *path = text_or(out, "inputs_path", "%s/inputs-%s.safetensors", a->scratch, hex);
     add_notes(notes, inputs);
-    return there(path) ? 0 : jl_tensors_write(path, inputs->tensors, inputs->count, err);
+    jl_error e = {0};
+    if (there(path) || jl_tensors_write(path, inputs->tensors, inputs->count, &e) == 0) return 0;
+    note_disk(out, &e);
+    return jl_fail(err, e.code, "%s", e.msg);
 }
 
 /* --- INT8 --- */
@@ -225,6 +235,7 @@ static void quantize(const prepare_arg *a, json_t *out, const char *onnx, const 
     jl_inputs_free(&s.inputs);
     if (done) return;
     json_object_del(out, "int8");
+    note_disk(out, &e);
     text_or(out, "int8_reason", "quantising to int8: %s", e.msg);
 }
 
@@ -287,7 +298,12 @@ static int describe(const prepare_arg *a, json_t *out, jl_error *err)
 {
     const jl_plan_model *m = a->model;
     jl_model *model = NULL;
-    int rc = m->zoo ? export_zoo(a, out, err) : 0;
+    jl_error e = {0};
+    if (m->zoo && export_zoo(a, out, &e)) {
+        note_disk(out, &e);
+        return e.code == JL_ERR_IO ? 0 : jl_fail(err, e.code, "%s", e.msg);
+    }
+    int rc = 0;
     const char *onnx = m->zoo ? jl_json_text(out, "onnx", NULL) : m->onnx;
     const char *opened = onnx ? onnx : m->zoo ? m->name : NULL;
     if (!rc && opened) rc = jl_model_open(opened, &model, err);
@@ -310,7 +326,6 @@ static int describe(const prepare_arg *a, json_t *out, jl_error *err)
         json_t *entry = json_object();
         json_array_append_new(batches, entry);
         jl_inputs inputs = {0};
-        jl_error e = {0};
         if (make_inputs(a, model, b, entry, notes, &inputs, &e))
             text_or(entry, "reason", "%s", e.msg);
         else if (opened)
@@ -413,6 +428,24 @@ static void find_needs(const jl_plan *p, jl_plan_model *m)
     }
 }
 
+/* What could not be written, of the model or of one of its batches. */
+static int check_disk(const json_t *answer, const char *name, jl_error *err)
+{
+    const char *disk = jl_json_text(answer, "disk", NULL);
+    const json_t *batch;
+    size_t i;
+    json_array_foreach(json_object_get(answer, "batches"), i, batch)
+    {
+        if (!disk) disk = jl_json_text(batch, "disk", NULL);
+    }
+    if (!disk) return 0;
+    return jl_fail(
+        err, JL_ERR_IO,
+        "%s: %s; make room, or name other folders: XDG_CACHE_HOME for models, TMPDIR for "
+        "inputs",
+        name, disk);
+}
+
 int jl_plan_prepare(jl_plan *p, const char *scratch, const jl_study_events *events,
                     const volatile sig_atomic_t *interrupted, jl_error *err)
 {
@@ -430,6 +463,7 @@ int jl_plan_prepare(jl_plan *p, const char *scratch, const jl_study_events *even
             jl_call_in_child(prepare_in_child, &arg, CHILD_NS, interrupted, ANSWER_BYTES, &out, &e);
         if (failed == JL_ERR_INTERRUPTED) return 0;
         JL_JSON *answer = failed ? NULL : json_loadb(out.p, out.n, 0, NULL);
+        if (answer && (rc = check_disk(answer, m->name, err))) return rc;
         if (answer)
             take(p, answer, m, events);
         else

@@ -45,12 +45,19 @@ link.onnx: <n> nodes, <n> in fp16, <n> without FP32, 0 kept in FP32
 self.onnx
 self.onnx: <n> nodes, 0 in fp16, <n> without FP32, 0 kept in FP32
 # A disk that takes no more, by a limit on the size of files.
-$ trap '' XFSZ; ulimit -f 100; jouleline model convert m.onnx -o big.onnx
+$ ulimit -f 100; jouleline model convert m.onnx -o big.onnx
 ! jouleline model convert: m.onnx: cannot write big.onnx: File too large
 ? 1
-$ trap '' XFSZ; ulimit -f 100; jouleline model export shufflenet_v2_x1_0 -o big.onnx
+$ ulimit -f 100; jouleline model export shufflenet_v2_x1_0 -o big.onnx
 ! jouleline model export: cannot write big.onnx: File too large
 ? 1
+$ ulimit -f 5000; XDG_CACHE_HOME=$PWD/cache jouleline run -m shufflenet_v2_x1_0 -c ort-cpu/fp32 -r 1 -q --db full.db
+! jouleline run: shufflenet_v2_x1_0: cannot write <*>/shufflenet_v2_x1_0.onnx: File too large; make room, or name other folders: XDG_CACHE_HOME for models, TMPDIR for inputs
+? 1
+$ ulimit -f 5000; jouleline run -m m.onnx -c fake-cpu/fp32 -b 16 -r 1 -q --db full.db 2>&1 | tail -1
+jouleline run: m: cannot write <*>/inputs-<*>: File too large; make room, or name other folders: XDG_CACHE_HOME for models, TMPDIR for inputs
+$ python3 -c 'import sqlite3; print(sqlite3.connect("full.db").execute("SELECT count(*) FROM run").fetchone())'; rm -r full.db* cache
+(0,)
 # Files that are no arrays, or not those that the model takes.
 $ python3 - <<'PY'
 > import struct
