@@ -1,5 +1,6 @@
 /* Adds the rows of another store. Which columns a table has, and which of them refer to rows of
  * other tables, is read from the schema; here stands only how a row is found again. */
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -12,28 +13,33 @@ static const struct table {
     const char *name;
     const char *key;  /* columns that name the same row in every store, where others refer to it */
     const char *then; /* instead, when a row is there already */
+    bool whole;       /* what refers to its rows came with them: only new rows are looked at */
 } tables[] = {
-    {"host", "uid", NULL},
-    {"boot", "uid", NULL},
-    {"device", "uid", NULL},
-    {"study", "uid", NULL},
-    {"model", "uid", NULL},
-    {"configuration", "text", NULL},
-    {"cell", "model,configuration,batch,in_flight,io,inputs", NULL},
-    {"study_cell", NULL, NULL},
+    {.name = "host", .key = "uid"},
+    {.name = "boot", .key = "uid"},
+    {.name = "device", .key = "uid"},
+    {.name = "study", .key = "uid"},
+    {.name = "model", .key = "uid"},
+    {.name = "configuration", .key = "text"},
+    {.name = "cell", .key = "model,configuration,batch,in_flight,io,inputs"},
+    {.name = "study_cell"},
     /* a round that was under way when its part was merged before may have ended since */
-    {"round", "uid",
-     "(uid) DO UPDATE SET ended_at = coalesce(excluded.ended_at, ended_at), "
-     "complete = max(complete, excluded.complete)"},
-    {"facts", "uid", NULL},
-    {"meter", "uid", NULL},
-    {"idle", NULL, NULL},
+    {.name = "round",
+     .key = "uid",
+     .then = "(uid) DO UPDATE SET ended_at = coalesce(excluded.ended_at, ended_at), "
+             "complete = max(complete, excluded.complete)"},
+    {.name = "facts", .key = "uid"},
+    {.name = "meter", .key = "uid"},
+    {.name = "idle"},
     /* an attempt that stopped counting since stops counting here too */
-    {"run", "uid", "(uid) DO UPDATE SET counts = min(counts, excluded.counts)"},
-    {"stamps", NULL, NULL},
-    {"energy", NULL, NULL},
-    {"tick", NULL, NULL},
-    {"agreement", NULL, NULL},
+    {.name = "run",
+     .key = "uid",
+     .then = "(uid) DO UPDATE SET counts = 0 WHERE counts > excluded.counts",
+     .whole = true},
+    {.name = "stamps"},
+    {.name = "energy"},
+    {.name = "tick"},
+    {.name = "agreement"},
 };
 
 /* The parts of a table's statements, column by column. */
@@ -93,7 +99,11 @@ static int add_table(jl_store *s, const struct table *t, jl_error *err)
 {
     JL_CLEANUP(statement_free) statement c = {0};
     JL_CLEANUP(jl_buf_free) jl_buf sql = {0};
+    char last[64];
+    int64_t known = 0; /* rows up to this id were here before */
+    snprintf(last, sizeof last, "SELECT coalesce(max(id), 0) FROM main.%s", t->name);
     int rc = read_columns(s, t, &c, err);
+    if (!rc && t->whole) rc = jl_sql_number(s, &known, 0, err, last, "");
     if (rc) return rc;
     jl_buf_printf(&sql,
                   "INSERT INTO main.%s(%s) SELECT %s FROM part.%s p%s WHERE true ON CONFLICT %s;",
@@ -103,8 +113,9 @@ static int add_table(jl_store *s, const struct table *t, jl_error *err)
         jl_buf_printf(&sql,
                       "CREATE TEMP TABLE map_%s(old INTEGER PRIMARY KEY, new INTEGER NOT NULL);"
                       "INSERT INTO temp.map_%s SELECT p.id, n.id FROM part.%s p%s "
-                      "JOIN main.%s n ON %s;",
-                      t->name, t->name, t->name, c.maps.p ? c.maps.p : "", t->name, c.match.p);
+                      "JOIN main.%s n ON %s AND n.id > %" PRId64 ";",
+                      t->name, t->name, t->name, c.maps.p ? c.maps.p : "", t->name, c.match.p,
+                      known);
     if (c.names.failed || c.values.failed || c.maps.failed || c.match.failed || sql.failed)
         return jl_fail(err, JL_ERR_MEMORY, "no memory to merge");
     return jl_sql_script(s, sql.p, err);
