@@ -51,6 +51,39 @@ static bool harmless(const char *warning)
     return strstr(warning, "extraneous bytes") || strstr(warning, "Invalid SOS parameters");
 }
 
+/* CMYK as Pillow turns it to RGB. The file holds 255 minus each ink, as Adobe's do. */
+static void cmyk_to_rgb(const uint8_t *cmyk, size_t pixels, uint8_t *rgb)
+{
+    for (size_t i = 0; i < pixels; i++)
+        for (size_t c = 0; c < 3; c++) {
+            unsigned white = cmyk[4 * i + 3], ink = (255u - cmyk[4 * i + c]) * white + 128;
+            rgb[3 * i + c] = (uint8_t)(white - (((ink >> 8) + ink) >> 8));
+        }
+}
+
+static int decode_jpeg(tjhandle decoder, const char *path, const jl_buf *bytes, int format,
+                       const jl_image *image, uint8_t *pixels, jl_error *err)
+{
+    const unsigned char *p = (const unsigned char *)bytes->p;
+    if (tjDecompress2(decoder, p, bytes->n, pixels, image->width, 0, image->height, format,
+                      TJFLAG_ACCURATEDCT) &&
+        (tjGetErrorCode(decoder) != TJERR_WARNING || !harmless(tjGetErrorStr2(decoder))))
+        return jl_fail(err, JL_ERR_FORMAT, "%s does not decode: %s", path, tjGetErrorStr2(decoder));
+    return 0;
+}
+
+static int decode_cmyk_jpeg(tjhandle decoder, const char *path, const jl_buf *bytes,
+                            jl_image *image, jl_error *err)
+{
+    size_t pixels = (size_t)image->width * (size_t)image->height;
+    uint8_t *cmyk = malloc(4 * pixels);
+    if (!cmyk) return jl_fail(err, JL_ERR_MEMORY, "%s: out of memory", path);
+    int rc = decode_jpeg(decoder, path, bytes, TJPF_CMYK, image, cmyk, err);
+    if (!rc) cmyk_to_rgb(cmyk, pixels, image->rgb);
+    free(cmyk);
+    return rc;
+}
+
 static int read_jpeg(const char *path, const jl_buf *bytes, jl_image *image, jl_error *err)
 {
     tjhandle decoder = tjInitDecompress();
@@ -62,11 +95,10 @@ static int read_jpeg(const char *path, const jl_buf *bytes, jl_image *image, jl_
         rc =
             jl_fail(err, JL_ERR_FORMAT, "%s is no JPEG picture: %s", path, tjGetErrorStr2(decoder));
     if (!rc) rc = allocate(image, width, height, path, err);
-    if (!rc &&
-        tjDecompress2(decoder, p, bytes->n, image->rgb, width, 0, height, TJPF_RGB,
-                      TJFLAG_ACCURATEDCT) &&
-        (tjGetErrorCode(decoder) != TJERR_WARNING || !harmless(tjGetErrorStr2(decoder))))
-        rc = jl_fail(err, JL_ERR_FORMAT, "%s does not decode: %s", path, tjGetErrorStr2(decoder));
+    if (!rc && (colours == TJCS_CMYK || colours == TJCS_YCCK))
+        rc = decode_cmyk_jpeg(decoder, path, bytes, image, err);
+    else if (!rc)
+        rc = decode_jpeg(decoder, path, bytes, TJPF_RGB, image, image->rgb, err);
     tjDestroy(decoder);
     return rc;
 }

@@ -85,7 +85,8 @@ with tempfile.TemporaryDirectory() as folder:
     folder = pathlib.Path(folder)
     for seed, (mode, size, name) in enumerate([
             ("RGB", (320, 240), "a.png"), ("RGB", (301, 517), "b.png"), ("L", (400, 300), "grey.png"),
-            ("RGB", (640, 480), "c.jpg"), ("L", (256, 300), "grey.jpg"), ("RGB", (90, 120), "up.png")]):
+            ("RGB", (640, 480), "c.jpg"), ("L", (256, 300), "grey.jpg"), ("CMYK", (330, 250), "ink.jpg"),
+             ("RGB", (90, 120), "up.png")]):
         path = str(folder / name)
         picture(mode, size, seed).save(path)
         for resize, crop in ((256, 224), (232, 224), (224, 224)):
@@ -101,13 +102,14 @@ with tempfile.TemporaryDirectory() as folder:
     os.mkfifo(folder / "pipe.jpg")
     (folder / "cut.png").write_bytes(pathlib.Path(good).read_bytes()[:300])
     (folder / "text.png").write_text("no picture")
+    huge = png(folder / "huge.png", 8, 2, 1 << 15, [b""] * (1 << 14))
     bgr = ours(good, "resize=256,crop=224,order=bgr", 224, 224)[0]
     rgb = ours(good, "resize=256,crop=224", 224, 224)[0]
     plane = 224 * 224
     assert abs((bgr[0] * STD[2] + MEAN[2]) - (rgb[2 * plane] * STD[2] + MEAN[2])) < 1e-6
     for path, preprocess, word in [
             (str(folder / "cut.png"), "crop=224", "cut.png"), (str(folder / "text.png"), "crop=224", "neither"),
-            (str(folder / "none.jpg"), "crop=224", "none.jpg"), (str(folder / "half.jpg"), "crop=224", "half.jpg does not decode"),
+            (huge, "crop=224", "32768 x 16384 pixels is refused"), (str(folder / "none.jpg"), "crop=224", "none.jpg"), (str(folder / "half.jpg"), "crop=224", "half.jpg does not decode"),
             (str(folder / "hole.jpg"), "crop=224", "hole.jpg does not decode"), (str(folder / "head.jpg"), "crop=224", "head.jpg"),
             (str(folder / "empty.jpg"), "crop=224", "neither"), (str(folder / "pipe.jpg"), "crop=224", "neither"), (good, "resize=0", "pixels"),
             (good, "std=0:1:1", "above 0"), (good, "size=3", "takes resize"), (good, "crop=200", "resize= and crop=")]:
