@@ -33,8 +33,7 @@ typedef struct jl_configuration {
     char runtime[24];  /* ort, pytorch, libtorch, openvino, fake, or a plugin's name */
     char provider[24]; /* cpu, cuda, tensorrt, ... */
     jl_precision precision;
-    int device;       /* index as the user counts (PCI bus order); 0 when not said */
-    bool device_said; /* the text held @N */
+    int device; /* index as the user counts (PCI bus order); 0 when not said */
     size_t option_count;
     jl_setting options[JL_MAX_SETTINGS]; /* sorted by key, no key twice */
 } jl_configuration;

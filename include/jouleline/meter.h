@@ -94,7 +94,6 @@ typedef struct jl_meter_reading {
     double temperature_c;
     double sm_clock_mhz, mem_clock_mhz;
     double power_limit_w;
-    int64_t throttle_cap_ns;     /* cumulative: power cap */
     int64_t throttle_disturb_ns; /* cumulative: thermal, hardware slowdown, power brake */
     int processes;
     int link_generation, link_width; /* of PCIe; a link that rests may be slower than one in use */
@@ -121,7 +120,7 @@ typedef struct jl_meter_probe {
  *
  * All hooks are required, and all but close may be called from several threads at once as long as
  * no two read the same domain. `ctx` is what open returned. */
-#define JL_METER_ABI 1
+#define JL_METER_ABI 2
 typedef struct jl_meter_vtable {
     uint32_t abi;        /* JL_METER_ABI */
     const char *name;    /* "nvml", as in --meter nvml */

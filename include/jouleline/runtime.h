@@ -16,7 +16,7 @@
 #include "jouleline/tensor.h"
 
 /* Rises when the structs below change; a plugin with another number is refused. */
-#define JL_RUNTIME_ABI 2
+#define JL_RUNTIME_ABI 3
 
 /* A sink for facts about what was found: name and value, both copied by the sink. The names that
  * mean the same in every runtime:

@@ -259,17 +259,15 @@ static void read_throttle(const nvml_api *api, nvml_device device, uint32_t want
                           jl_meter_reading *out)
 {
     unsigned long long reasons;
-    double cap, sw, hw, brake;
+    double sw, hw, brake;
     if ((want & JL_READ_THROTTLE) && api->reasons && api->reasons(device, &reasons) == NVML_OK) {
         out->throttle = translate(reasons);
         out->valid |= JL_READ_THROTTLE;
     }
     if ((want & JL_READ_THROTTLE_NS) &&
-        jl_nvml_field(api, device, NVML_FIELD_TIME_POWER_CAP, NVML_SCOPE_GPU, &cap) &&
         jl_nvml_field(api, device, NVML_FIELD_TIME_SW_THERMAL, NVML_SCOPE_GPU, &sw) &&
         jl_nvml_field(api, device, NVML_FIELD_TIME_HW_THERMAL, NVML_SCOPE_GPU, &hw) &&
         jl_nvml_field(api, device, NVML_FIELD_TIME_POWER_BRAKE, NVML_SCOPE_GPU, &brake)) {
-        out->throttle_cap_ns = (int64_t)cap;
         out->throttle_disturb_ns = (int64_t)(sw + hw + brake);
         out->valid |= JL_READ_THROTTLE_NS;
     }

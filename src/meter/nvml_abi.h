@@ -31,7 +31,6 @@ enum {
 };
 
 enum {
-    NVML_FIELD_TIME_POWER_CAP = 74, /* cumulative ns */
     NVML_FIELD_ENERGY = 83,
     NVML_FIELD_POWER_AVERAGE = 185,
     NVML_FIELD_POWER_INSTANT = 186,

@@ -111,7 +111,6 @@ static int parse_device(jl_configuration *c, const char *s, size_t n, jl_error *
                        "the device '%.*s' is not a number; count devices from 0, as in @1", (int)n,
                        s);
     c->device = (int)value;
-    c->device_said = true;
     return 0;
 }
 

@@ -20,7 +20,6 @@ static void good_texts_keep_their_meaning(void **state)
     assert_string_equal(c.provider, "cpu");
     assert_int_equal(c.precision, JL_PRECISION_FP32);
     assert_int_equal(c.device, 1);
-    assert_true(c.device_said);
     assert_int_equal(c.option_count, 2);
     assert_string_equal(c.options[0].key, "lib");
     assert_string_equal(c.options[0].value, "/opt/a+b/l@1.so");
