@@ -201,7 +201,7 @@ static void a_broken_plugin_is_refused(void **state)
         const char *spec, *words;
         int code;
     } bad[] = {
-        {"plugin:" JL_PLUGINS "/old_meter.so", "built for meter ABI 42 and this jouleline has 1",
+        {"plugin:" JL_PLUGINS "/old_meter.so", "built for meter ABI 42 and this jouleline has 2",
          JL_ERR_FORMAT},
         {"plugin:" JL_PLUGINS "/no_read.so,watts.txt", "no_read.so lacks 'read'", JL_ERR_FORMAT},
         {"plugin:" JL_PLUGINS "/no_entry.so", "has no symbol jouleline_meter", JL_ERR_MISSING},
