@@ -1,6 +1,7 @@
 #include "base/memory.h"
 #include "convert/calibrate.h"
 #include "convert/histogram.h"
+#include "convert/means.h"
 #include "convert/passes.h"
 
 #include <math.h>
@@ -56,31 +57,6 @@ static bool extremes(const float *x, size_t n, float *low, float *high)
     return sum == 0;
 }
 
-void jl_add_means(const jl_tensor *t, size_t axis, double share, double *means)
-{
-    size_t inner = 1, channels = (size_t)t->dims[axis], n = t->size_bytes / sizeof(float);
-    for (size_t k = axis + 1; k < (size_t)t->rank; k++)
-        inner *= (size_t)t->dims[k];
-    const float *x = t->data;
-    share *= (double)channels / (double)n;
-    for (size_t i = 0; inner == 1 && i < n; i += channels)
-        for (size_t k = 0; k < channels; k++)
-            means[k] += (double)x[i + k] * share;
-    for (size_t i = 0; inner > 1 && i < n; i += inner) {
-        enum { LANES = 16 };
-        float lanes[LANES] = {0}, sum = 0;
-        size_t k = 0;
-        for (; k + LANES <= inner; k += LANES)
-            for (size_t j = 0; j < LANES; j++)
-                lanes[j] += x[i + k + j];
-        for (; k < inner; k++)
-            sum += x[i + k];
-        for (size_t j = 0; j < LANES; j++)
-            sum += lanes[j];
-        means[i / inner % channels] += (double)sum * share;
-    }
-}
-
 /* Memory for the means of a value, when it comes to a caller for the first time. */
 static int make_means(calibration *c, jl_observed *v, seen *s, size_t channels, jl_error *err)
 {
@@ -105,8 +81,8 @@ static int add_to_means(calibration *c, jl_observed *v, seen *s, size_t sample, 
     if (channels != v->channels)
         return jl_fail(err, JL_ERR_FORMAT, "'%.*s' changes its shape between samples",
                        JL_FMT(v->name));
-    jl_add_means(t, (size_t)axis, 1, s->means);
-    if (v->keep_each) jl_add_means(t, (size_t)axis, 1, v->each + sample * channels);
+    jl_add_means(t, (size_t)axis, s->means);
+    if (v->keep_each) jl_add_means(t, (size_t)axis, v->each + sample * channels);
     return 0;
 }
 

@@ -29,9 +29,6 @@ typedef struct jl_observed {
 
 #define JL_NO_MEANS INT32_MAX
 
-/* Adds each channel's mean over an FP32 tensor, times `share`, to means[channel]. */
-void jl_add_means(const jl_tensor *t, size_t axis, double share, double *means);
-
 /* Runs the model of `e` (FP32) and fills in what was observed. JL_ERR_FORMAT when a value is NaN or
  * infinite (it is named) or was never computed, JL_ERR_UNSUPPORTED when it is no float. Writes the
  * model to `scratch` on the way (jl_pass_samples). */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "convert/means.h"
 #include "convert/passes.h"
 
 typedef struct outputs {
@@ -23,7 +24,7 @@ static int look(const jl_pass *pass, size_t index, const jl_tensor *t, jl_error 
                        JL_FMT(w->name));
     double *means = o->each + pass->sample * w->channels;
     memset(means, 0, w->channels * sizeof *means);
-    jl_add_means(t, (size_t)axis, 1, means);
+    jl_add_means(t, (size_t)axis, means);
     return 0;
 }
 

@@ -1,7 +1,7 @@
 #include "convert/rounding.h"
 
-#include <float.h>
 #include <math.h>
+#include <stdbool.h>
 #include <string.h>
 
 size_t jl_weight_inputs(const jl_weight_layout *w)
@@ -9,63 +9,118 @@ size_t jl_weight_inputs(const jl_weight_layout *w)
     return w->outer > 1 ? w->outer : w->groups * (w->inner / w->positions);
 }
 
-/* The largest magnitude of n floats, at least `most`; infinite where one is infinite or NaN. */
+/* Reductions run in lanes of a constant number, which compilers turn into vectors. */
+enum { LANES = 16 };
+
+static bool all_finite(const float *x, size_t n)
+{
+    float poison[LANES] = {0}, sum = 0; /* 0 until it meets a NaN or an infinity */
+    size_t k = 0;
+    for (; k + LANES <= n; k += LANES)
+        for (size_t j = 0; j < LANES; j++)
+            poison[j] += x[k + j] * 0;
+    for (; k < n; k++)
+        sum += x[k] * 0;
+    for (size_t j = 0; j < LANES; j++)
+        sum += poison[j];
+    return sum == 0;
+}
+
+/* The largest magnitude of n floats, at least `most`. */
 static float magnitude(const float *x, size_t n, float most)
 {
-    for (size_t k = 0; k < n; k++) {
-        float v = fabsf(x[k]);
-        if (!(v <= FLT_MAX)) return INFINITY;
-        most = v > most ? v : most;
-    }
+    float lanes[LANES] = {0};
+    size_t k = 0;
+    for (; k + LANES <= n; k += LANES)
+        for (size_t j = 0; j < LANES; j++)
+            lanes[j] = fabsf(x[k + j]) > lanes[j] ? fabsf(x[k + j]) : lanes[j];
+    for (; k < n; k++)
+        lanes[0] = fabsf(x[k]) > lanes[0] ? fabsf(x[k]) : lanes[0];
+    for (size_t j = 0; j < LANES; j++)
+        most = lanes[j] > most ? lanes[j] : most;
     return most;
 }
 
-int jl_round_weights(const jl_weight_layout *w, const float *x, int largest, int8_t *rounded,
-                     float *steps)
+/* Sets steps to the largest magnitude of each channel. */
+static void find_magnitudes(const jl_weight_layout *w, const float *restrict x,
+                            float *restrict steps)
 {
-    size_t at = 0;
-    for (size_t o = 0; o < w->outer; o++)
-        for (size_t c = 0; c < w->channels; c++, at += w->inner) {
-            float most = magnitude(x + at, w->inner, steps[c] * (float)largest);
-            if (!(most <= FLT_MAX)) return -1;
-            steps[c] = most / (float)largest;
-        }
+    for (size_t o = 0; o < w->outer; o++) {
+        const float *row = x + o * w->channels * w->inner;
+        for (size_t c = 0; c < w->channels && w->inner > 1; c++)
+            steps[c] = magnitude(row + c * w->inner, w->inner, steps[c]);
+        for (size_t c = 0; c < w->channels && w->inner == 1; c++)
+            steps[c] = fabsf(row[c]) > steps[c] ? fabsf(row[c]) : steps[c];
+    }
+}
+
+static int8_t round_one(float x, float inverse)
+{
+    return (int8_t)(x * inverse + copysignf(0.5f, x));
+}
+
+int jl_round_weights(const jl_weight_layout *w, const float *restrict x, int largest,
+                     int8_t *restrict rounded, float *restrict steps)
+{
+    if (!all_finite(x, w->outer * w->channels * w->inner)) return -1;
     for (size_t c = 0; c < w->channels; c++)
-        if (!(steps[c] > 0)) steps[c] = 1;
-    at = 0;
-    for (size_t o = 0; o < w->outer; o++)
-        for (size_t c = 0; c < w->channels; c++) {
+        steps[c] *= (float)largest;
+    find_magnitudes(w, x, steps);
+    for (size_t c = 0; c < w->channels; c++)
+        steps[c] = steps[c] > 0 ? steps[c] / (float)largest : 1;
+    for (size_t o = 0; o < w->outer; o++) {
+        size_t row = o * w->channels * w->inner;
+        for (size_t c = 0; c < w->channels && w->inner > 1; c++) {
             float inverse = 1 / steps[c];
-            for (size_t end = at + w->inner; at < end; at++) {
-                float v = x[at] * inverse;
-                rounded[at] = (int8_t)(v + (v < 0 ? -0.5f : 0.5f));
-            }
+            size_t first = row + c * w->inner;
+            for (size_t k = first; k < first + w->inner; k++)
+                rounded[k] = round_one(x[k], inverse);
         }
+        for (size_t c = 0; c < w->channels && w->inner == 1; c++)
+            rounded[row + c] = round_one(x[row + c], 1 / steps[c]);
+    }
     return 0;
+}
+
+static float lost_of(float x, int8_t rounded, float step)
+{
+    return x - (float)rounded * step;
 }
 
 /* What rounding took from one channel's block: the sum over its inputs, each times its mean. */
 static double lost_of_block(const jl_weight_layout *w, const float *x, const int8_t *rounded,
                             float step, const double *means, size_t inputs)
 {
-    double sum = 0;
-    for (size_t i = 0; i < inputs; i++) {
+    double lanes[LANES] = {0}, sum = 0;
+    size_t i = 0;
+    for (; w->positions == 1 && i + LANES <= inputs; i += LANES)
+        for (size_t j = 0; j < LANES; j++)
+            lanes[j] += (double)lost_of(x[i + j], rounded[i + j], step) * means[i + j];
+    for (; i < inputs; i++) {
         float lost = 0;
         for (size_t k = i * w->positions; k < (i + 1) * w->positions; k++)
-            lost += x[k] - (float)rounded[k] * step;
+            lost += lost_of(x[k], rounded[k], step);
         sum += (double)lost * means[i];
     }
+    for (size_t j = 0; j < LANES; j++)
+        sum += lanes[j];
     return sum;
 }
 
-void jl_rounding_shift(const jl_weight_layout *w, const float *x, const int8_t *rounded,
-                       const float *steps, const double *means, double *shift)
+void jl_rounding_shift(const jl_weight_layout *w, const float *restrict x,
+                       const int8_t *restrict rounded, const float *restrict steps,
+                       const double *restrict means, double *restrict shift)
 {
-    size_t in_group = w->inner / w->positions, of_group = w->channels / w->groups, at = 0;
+    size_t in_group = w->inner / w->positions, of_group = w->channels / w->groups;
     memset(shift, 0, w->channels * sizeof *shift);
-    for (size_t o = 0; o < w->outer; o++)
-        for (size_t c = 0; c < w->channels; c++, at += w->inner) {
+    for (size_t o = 0; o < w->outer; o++) {
+        size_t at = o * w->channels * w->inner;
+        for (size_t c = 0; c < w->channels && w->inner > 1; c++, at += w->inner) {
             size_t first = w->groups == 1 ? o : o + c / of_group * in_group;
             shift[c] += lost_of_block(w, x + at, rounded + at, steps[c], means + first, in_group);
         }
+        for (size_t c = 0; c < w->channels && w->inner == 1; c++)
+            shift[c] += (double)lost_of(x[at + c], rounded[at + c], steps[c]) *
+                        means[w->groups == 1 ? o : o + c / of_group];
+    }
 }

@@ -19,8 +19,8 @@ size_t jl_weight_inputs(const jl_weight_layout *w);
 /* Symmetric rounding to -largest..largest with one step a channel, at least steps[channel] as
  * given (0: no bound). A channel of zeros gets step 1. Returns 0, or -1 when a weight is
  * infinite or NaN. */
-int jl_round_weights(const jl_weight_layout *w, const float *x, int largest, int8_t *rounded,
-                     float *steps);
+int jl_round_weights(const jl_weight_layout *w, const float *restrict x, int largest,
+                     int8_t *restrict rounded, float *restrict steps);
 
 /* The mean of what rounding took from each output: sum of (x - rounded * step) times the mean of
  * the input channel. Added to the bias, it leaves the mean of the output as it was: rounding errors
@@ -28,7 +28,8 @@ int jl_round_weights(const jl_weight_layout *w, const float *x, int largest, int
  * Through Weight Equalization and Bias Correction, ICCV 2019, section 4.2; here with means of the
  * calibration samples instead of a model of their distribution). Padding counts as if it had the
  * mean, too. `means` holds jl_weight_inputs() numbers, `shift` one a channel. */
-void jl_rounding_shift(const jl_weight_layout *w, const float *x, const int8_t *rounded,
-                       const float *steps, const double *means, double *shift);
+void jl_rounding_shift(const jl_weight_layout *w, const float *restrict x,
+                       const int8_t *restrict rounded, const float *restrict steps,
+                       const double *restrict means, double *restrict shift);
 
 #endif
