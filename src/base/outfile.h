@@ -1,9 +1,11 @@
-/* Files written only on success: the bytes go to a temporary file in the same folder, which takes
- * the name when it is whole. Folders, devices and pipes are refused; of a link what it leads to is
- * replaced. */
+/* Files written only on success: the bytes go to a file without a name in the same folder, which
+ * takes the name when it is whole; nothing is left behind by a process that is killed. (File
+ * systems without such files, as NFS: to one under a temporary name, which a kill leaves.) Folders,
+ * devices and pipes are refused; of a link what it leads to is replaced. */
 #ifndef JL_BASE_OUTFILE_H
 #define JL_BASE_OUTFILE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/str.h"
@@ -13,6 +15,7 @@ typedef struct jl_outfile {
     const char *path; /* the caller's, kept until the end */
     jl_buf target, temporary;
     int fd;
+    bool nameless;
 } jl_outfile;
 
 int jl_outfile_open(jl_outfile *f, const char *path, jl_error *err);

@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <math.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -18,6 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #include <cmocka.h>
 
@@ -198,6 +200,29 @@ static void results_replace_files_only(void **state)
     assert_int_equal(rmdir(folder), 0); /* and nothing else was in it */
 }
 
+/* Where the file system has files without names, nothing else than the kill itself is to be seen.
+ */
+static void a_killed_writer_leaves_nothing(void **state)
+{
+    (void)state;
+    char folder[] = "/tmp/jl_killed_XXXXXX";
+    assert_non_null(mkdtemp(folder));
+    assert_int_equal(chdir(folder), 0);
+    pid_t child = fork();
+    if (child == 0) {
+        jl_outfile f;
+        bool written = !jl_outfile_open(&f, "result", NULL) && !jl_outfile_write(&f, "x", 1, NULL);
+        if (!written) _exit(1);
+        if (!f.nameless) _exit(2);
+        raise(SIGKILL);
+    }
+    int status = 0;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 2) skip();
+    assert_true(WIFSIGNALED(status));
+    assert_int_equal(rmdir(folder), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -211,6 +236,7 @@ int main(void)
         cmocka_unit_test(virtual_clock_moves_by_sleeping),
         cmocka_unit_test(a_missing_library_or_symbol_is_named),
         cmocka_unit_test(results_replace_files_only),
+        cmocka_unit_test(a_killed_writer_leaves_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
