@@ -319,8 +319,7 @@ static void explain_end(const work *w, jl_error *err)
     bool crash = why.code == JL_ERR_CRASH;
     jl_fail(err, why.code, "%s and %s: %s while running the models%s", w->models[0], w->models[1],
             why.msg,
-            crash ? "; 'jouleline doctor' names the library that died, JOULELINE_ORT=PATH takes "
-                    "another"
+            crash ? "; " JL_CRASH_ADVICE
                   : "; give more time with --timeout, or fewer items with --samples");
 }
 

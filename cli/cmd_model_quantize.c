@@ -200,10 +200,9 @@ static int explain_end(const work *w, jl_error *err)
     bool crash = why.code == JL_ERR_CRASH;
     return jl_fail(err, why.code, "%s: %s while %s; %s was not written. %s", w->model, why.msg,
                    *w->doing ? w->doing : "running the model on the samples", w->output,
-                   crash
-                       ? "'jouleline doctor' names the library that died, JOULELINE_ORT=PATH takes "
-                         "another, and --keep NAME leaves a node alone that it cannot run"
-                       : "Give more time with --timeout, or fewer samples");
+                   crash ? JL_CRASH_ADVICE
+                       ", and --keep NAME leaves a node alone that it cannot run"
+                         : "Give more time with --timeout, or fewer samples");
 }
 
 static int run_child(work *w, jl_arena *arena, outcome *result, jl_error *err)

@@ -35,6 +35,10 @@
         .offset = offsetof(type, timeout_ns), .help = (words)                                      \
     }
 
+/* What can be done about a model that ended the process that ran it. */
+#define JL_CRASH_ADVICE                                                                            \
+    "'jouleline doctor' names the library that died, JOULELINE_ORT=PATH takes another"
+
 /* The fields of a jl_sample_source that come from these settings. */
 #define JL_SAMPLE_SOURCE(s)                                                                        \
     .images = (s)->images, .preprocess = (s)->preprocess, .npy = (s)->npy,                         \

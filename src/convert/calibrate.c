@@ -1,5 +1,6 @@
 #include "base/memory.h"
 #include "convert/calibrate.h"
+#include "convert/extremes.h"
 #include "convert/histogram.h"
 #include "convert/means.h"
 #include "convert/passes.h"
@@ -24,38 +25,6 @@ typedef struct calibration {
     seen *seen; /* callers x values */
     size_t count, callers, samples;
 } calibration;
-
-/* Extremes, and whether every element is finite; in lanes of a constant number, which compilers
- * turn into vectors. */
-static bool extremes(const float *x, size_t n, float *low, float *high)
-{
-    enum { LANES = 16 };
-    float l[LANES], h[LANES], poison[LANES] = {0}; /* 0 until it meets a NaN or an infinity */
-    for (size_t k = 0; k < LANES; k++)
-        l[k] = h[k] = x[0];
-    size_t i = 0;
-    for (; i + LANES <= n; i += LANES)
-        for (size_t k = 0; k < LANES; k++) {
-            float v = x[i + k];
-            l[k] = v < l[k] ? v : l[k];
-            h[k] = v > h[k] ? v : h[k];
-            poison[k] += v * 0;
-        }
-    for (; i < n; i++) {
-        l[0] = x[i] < l[0] ? x[i] : l[0];
-        h[0] = x[i] > h[0] ? x[i] : h[0];
-        poison[0] += x[i] * 0;
-    }
-    *low = l[0];
-    *high = h[0];
-    float sum = 0;
-    for (int k = 0; k < LANES; k++) {
-        *low = l[k] < *low ? l[k] : *low;
-        *high = h[k] > *high ? h[k] : *high;
-        sum += poison[k];
-    }
-    return sum == 0;
-}
 
 /* Memory for the means of a value, when it comes to a caller for the first time. */
 static int make_means(calibration *c, jl_observed *v, seen *s, size_t channels, jl_error *err)
@@ -98,7 +67,7 @@ static int look(const jl_pass *pass, size_t index, const jl_tensor *t, jl_error 
         return jl_fail(err, JL_ERR_UNSUPPORTED, "'%.*s' is %s, not float", JL_FMT(v->name),
                        jl_dtype_name(t->dtype));
     if (n == 0) return 0;
-    if (!extremes(x, n, &low, &high))
+    if (!jl_extremes(x, n, &low, &high))
         return jl_fail(err, JL_ERR_FORMAT, "'%.*s' is NaN or infinite on the samples",
                        JL_FMT(v->name));
     s->low = s->samples ? fminf(s->low, low) : low;

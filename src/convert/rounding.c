@@ -1,3 +1,4 @@
+#include "convert/extremes.h"
 #include "convert/rounding.h"
 
 #include <math.h>
@@ -12,46 +13,24 @@ size_t jl_weight_inputs(const jl_weight_layout *w)
 /* Reductions run in lanes of a constant number, which compilers turn into vectors. */
 enum { LANES = 16 };
 
-static bool all_finite(const float *x, size_t n)
-{
-    float poison[LANES] = {0}, sum = 0; /* 0 until it meets a NaN or an infinity */
-    size_t k = 0;
-    for (; k + LANES <= n; k += LANES)
-        for (size_t j = 0; j < LANES; j++)
-            poison[j] += x[k + j] * 0;
-    for (; k < n; k++)
-        sum += x[k] * 0;
-    for (size_t j = 0; j < LANES; j++)
-        sum += poison[j];
-    return sum == 0;
-}
-
-/* The largest magnitude of n floats, at least `most`. */
-static float magnitude(const float *x, size_t n, float most)
-{
-    float lanes[LANES] = {0};
-    size_t k = 0;
-    for (; k + LANES <= n; k += LANES)
-        for (size_t j = 0; j < LANES; j++)
-            lanes[j] = fabsf(x[k + j]) > lanes[j] ? fabsf(x[k + j]) : lanes[j];
-    for (; k < n; k++)
-        lanes[0] = fabsf(x[k]) > lanes[0] ? fabsf(x[k]) : lanes[0];
-    for (size_t j = 0; j < LANES; j++)
-        most = lanes[j] > most ? lanes[j] : most;
-    return most;
-}
-
-/* Sets steps to the largest magnitude of each channel. */
-static void find_magnitudes(const jl_weight_layout *w, const float *restrict x,
+/* Raises steps to the largest magnitude of each channel; returns whether all weights are finite. */
+static bool find_magnitudes(const jl_weight_layout *w, const float *restrict x,
                             float *restrict steps)
 {
+    float low, high;
+    size_t n = w->outer * w->channels;
+    for (size_t i = 0; i < n && w->inner > 1; i++) {
+        float *most = &steps[i % w->channels];
+        if (!jl_extremes(x + i * w->inner, w->inner, &low, &high)) return false;
+        *most = fmaxf(*most, fmaxf(-low, high));
+    }
+    if (w->inner != 1 || !n) return true;
     for (size_t o = 0; o < w->outer; o++) {
-        const float *row = x + o * w->channels * w->inner;
-        for (size_t c = 0; c < w->channels && w->inner > 1; c++)
-            steps[c] = magnitude(row + c * w->inner, w->inner, steps[c]);
-        for (size_t c = 0; c < w->channels && w->inner == 1; c++)
+        const float *row = x + o * w->channels;
+        for (size_t c = 0; c < w->channels; c++)
             steps[c] = fabsf(row[c]) > steps[c] ? fabsf(row[c]) : steps[c];
     }
+    return jl_extremes(x, n, &low, &high);
 }
 
 static int8_t round_one(float x, float inverse)
@@ -62,10 +41,9 @@ static int8_t round_one(float x, float inverse)
 int jl_round_weights(const jl_weight_layout *w, const float *restrict x, int largest,
                      int8_t *restrict rounded, float *restrict steps)
 {
-    if (!all_finite(x, w->outer * w->channels * w->inner)) return -1;
     for (size_t c = 0; c < w->channels; c++)
         steps[c] *= (float)largest;
-    find_magnitudes(w, x, steps);
+    if (!find_magnitudes(w, x, steps)) return -1;
     for (size_t c = 0; c < w->channels; c++)
         steps[c] = steps[c] > 0 ? steps[c] / (float)largest : 1;
     for (size_t o = 0; o < w->outer; o++) {

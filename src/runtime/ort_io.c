@@ -123,7 +123,6 @@ int ort_make_inputs(ort *o, const jl_load_request *r, jl_error *err)
     return rc;
 }
 
-/* Inputs that were wrapped in place need nothing; copies are made again. */
 /* The next call makes its outputs anew: other contents may give other sizes. */
 static void forget_outputs(ort *o)
 {
@@ -134,6 +133,7 @@ static void forget_outputs(ort *o)
         }
 }
 
+/* Inputs that were wrapped in place need nothing; copies are made again. */
 int ort_refresh(void *ctx, jl_error *err)
 {
     ort *o = ctx;
